@@ -1,0 +1,1 @@
+"""Facts: frozen Pydantic models that every stage hands to the next."""

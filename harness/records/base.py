@@ -1,0 +1,29 @@
+"""The base of every record, and the version of their written form."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+
+__all__ = ["SCHEMA_VERSION", "JsonObject", "Name", "Nanoseconds", "Record", "SchemaVersion", "Usd"]
+
+SchemaVersion = Literal[1]
+SCHEMA_VERSION: SchemaVersion = 1
+
+JsonObject = dict[str, JsonValue]
+Nanoseconds = int
+"""Durations and instants are whole nanoseconds, so that sums are exact and runs compare to the bit."""
+
+Usd = Decimal
+"""Money is exact and written as text."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,80}$")]
+"""One part of a scenario's name, a tag, a rubric: safe as a file name on every system."""
+
+
+class Record(BaseModel):
+    """A frozen fact. Unknown fields are errors; equality is by value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

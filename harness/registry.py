@@ -1,0 +1,108 @@
+"""What a project's ``conftest.py`` declares: the subjects under test and the validators.
+
+Light on purpose: a conftest imports it in every pytest session, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from harness.errors import RegistryError
+
+__all__ = ["REGISTRY", "Registry", "Subject", "subject", "validator"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M", bound=type)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An agent under test: any callable that takes a :class:`harness.Task` and returns the answer."""
+
+    name: str
+    function: Callable[..., Any]
+    tools: tuple[Callable[..., Any], ...]
+    """Typed functions that the subject may offer to its model, bound to each trial's world."""
+
+
+@dataclass(slots=True)
+class Registry:
+    """The declared names. A name is declared once; the same code loaded again replaces itself."""
+
+    subjects: dict[str, Subject] = field(default_factory=dict)
+    validators: dict[str, type] = field(default_factory=dict)
+
+    def add_subject(self, entry: Subject) -> None:
+        """Declare a subject. Raises :class:`RegistryError` where other code has the name."""
+        known = self.subjects.get(entry.name)
+        if known is not None and _place(known.function) != _place(entry.function):
+            raise _declared_twice("subject", entry.name, known.function, entry.function)
+        self.subjects[entry.name] = entry
+
+    def add_validator(self, name: str, model: type) -> None:
+        """Declare a validator. Raises :class:`RegistryError` where other code has the name."""
+        known = self.validators.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
+            raise _declared_twice("validator", name, known, model)
+        self.validators[name] = model
+
+    def find_subject(self, name: str) -> Subject:
+        """The subject of that name. Raises :class:`RegistryError` with the nearest known one."""
+        return _find("subject", self.subjects, name)
+
+    def find_validator(self, name: str) -> type:
+        """The validator of that name. Raises :class:`RegistryError` with the nearest known one."""
+        return _find("validator", self.validators, name)
+
+
+REGISTRY = Registry()
+
+
+def subject(name: str, *, tools: Iterable[Callable[..., Any]] = (), registry: Registry = REGISTRY) -> Callable[[F], F]:
+    """Declare the decorated callable as the subject of that name.
+
+    It is called once per user turn with a :class:`harness.Task` and returns the answer: text, a Pydantic model or plain
+    data. It may be a coroutine function. ``tools`` are typed functions; a parameter annotated :class:`harness.World`
+    receives the trial's world and is hidden from the model.
+    """
+
+    def declare(function: F) -> F:
+        registry.add_subject(Subject(name, function, tuple(tools)))
+        return function
+
+    return declare
+
+
+def validator(name: str, *, registry: Registry = REGISTRY) -> Callable[[M], M]:
+    """Declare the decorated Pydantic model as the validator of that name.
+
+    Its validation context holds ``world`` (the final state) and ``trace``.
+    """
+
+    def declare(model: M) -> M:
+        registry.add_validator(name, model)
+        return model
+
+    return declare
+
+
+def _find(kind: str, known: dict[str, T], name: str) -> T:
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known)) or 'none'}"
+    raise RegistryError(f"{kind} {name!r} is not registered in conftest.py; {hint}")
+
+
+def _place(function: Callable[..., Any]) -> tuple[str, str]:
+    code = getattr(function, "__code__", None)
+    return (code.co_filename if code else "", getattr(function, "__qualname__", repr(function)))
+
+
+def _declared_twice(kind: str, name: str, first: object, second: object) -> RegistryError:
+    places = " and ".join(f"{getattr(o, '__module__', '?')}.{getattr(o, '__qualname__', '?')}" for o in (first, second))
+    return RegistryError(f"{kind} {name!r} is registered twice: by {places}; rename one")

@@ -1,0 +1,75 @@
+"""Where time, identifiers and randomness come in: as parameters, never from the wall."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+__all__ = ["Clock", "RecordedClock", "Seams", "SystemClock", "mint_id"]
+
+
+class Clock(Protocol):
+    """What an agent and a recorder know of time."""
+
+    def now(self) -> int:
+        """Nanoseconds since the clock's own start; never runs backwards."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class SystemClock:
+    """The wall's time: for live and recording runs."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic_ns()
+
+    def now(self) -> int:
+        """Nanoseconds since this object was made."""
+        return time.monotonic_ns() - self._start
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for real."""
+        await asyncio.sleep(seconds)
+
+
+class RecordedClock:
+    """Time as it was recorded: it moves only when somebody waits or an exchange is replayed."""
+
+    def __init__(self) -> None:
+        self._now = 0
+
+    def now(self) -> int:
+        """Nanoseconds since the trial began, in recorded time."""
+        return self._now
+
+    def advance_to(self, instant: int) -> None:
+        """Move to an instant, in nanoseconds; one that has passed changes nothing."""
+        self._now = max(self._now, instant)
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass without waiting, and let others run."""
+        self._now += round(seconds * 1_000_000_000)
+        await asyncio.sleep(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The sources of everything that would make two runs differ, one set per trial."""
+
+    run_id: str
+    """Names the trial in every log line."""
+    clock: Clock = field(default_factory=SystemClock)
+    random: random.Random = field(default_factory=random.Random)
+
+
+def mint_id(*parts: object) -> str:
+    """A short identifier that depends on nothing but its parts: 12 hexadecimal digits."""
+    text = "\x1f".join(map(str, parts))
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

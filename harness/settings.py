@@ -1,0 +1,107 @@
+"""Where a project's files are and what ``[tool.harness]`` says: pyproject.toml < environment < flag."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInputError, Fault
+
+__all__ = ["Price", "Project", "find_root", "load_project"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+    """For tokens read from the provider's cache; None where they cost as much as others."""
+    cache_write: Decimal | None = None
+    """For tokens written to the provider's cache; None where they cost as much as others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project that uses the harness."""
+
+    root: Path
+    scenarios: Path
+    cassettes: Path
+    reports: Path
+    judge_model: str | None = None
+    volatile: tuple[str, ...] = ()
+    """Dotted paths in request bodies that take no part in matching."""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """The project's own prices by model; they come before ours."""
+
+
+_PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
+_KNOWN = {*_PATHS, "judge_model", "volatile", "prices"}
+
+
+def find_root(start: Path) -> Path:
+    """The project that a path belongs to: the nearest folder upwards with ``[tool.harness]``.
+
+    Without one, the nearest that holds a ``pyproject.toml`` or ``conftest.py``; else ``start`` itself.
+    """
+    start = start.resolve()
+    folders = [folder for folder in (start, *start.parents) if folder.is_dir()]
+    for folder in folders:
+        if "harness" in _read_tool(folder / "pyproject.toml"):
+            return folder
+    for folder in folders:
+        if (folder / "pyproject.toml").is_file() or (folder / "conftest.py").is_file():
+            return folder
+    return folders[0] if folders else Path.cwd()
+
+
+def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
+    """Read ``[tool.harness]`` and ``HARNESS_*``. Raises :class:`BadInputError` with every fault."""
+    file = root / "pyproject.toml"
+    table = _read_tool(file).get("harness", {})
+    faults = [
+        Fault(file.name, 0, 0, f"[tool.harness] has no setting {key!r}; known: {', '.join(sorted(_KNOWN))}")
+        for key in table
+        if key not in _KNOWN
+    ]
+    folders = {}
+    for key, default in _PATHS.items():
+        value = environ.get(f"HARNESS_{key.upper()}") or table.get(key, default)
+        if not isinstance(value, str):
+            faults.append(Fault(file.name, 0, 0, f"[tool.harness] {key} = {value!r} is no path; write it as text"))
+            continue
+        folders[key] = root / value
+    judge_model = environ.get("HARNESS_JUDGE_MODEL") or table.get("judge_model")
+    volatile = table.get("volatile", [])
+    if not (isinstance(volatile, list) and all(isinstance(path, str) for path in volatile)):
+        faults.append(Fault(file.name, 0, 0, "[tool.harness] volatile must be a list of dotted paths"))
+        volatile = []
+    prices = {}
+    for model, entry in table.get("prices", {}).items():
+        try:
+            prices[model] = Price(**{key: Decimal(value) for key, value in entry.items()})
+        except (TypeError, ValueError, AttributeError, InvalidOperation):
+            what = 'needs input and output in US dollars per million tokens, as text: { input = "0.25", output = "2" }'
+            faults.append(Fault(file.name, 0, 0, f"[tool.harness.prices] {model!r} {what}"))
+    if faults:
+        raise BadInputError(faults)
+    return Project(root=root, judge_model=judge_model, volatile=tuple(volatile), prices=prices, **folders)
+
+
+def _read_tool(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    try:
+        tool = tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        raise BadInputError([Fault(str(file), 0, 0, f"is not valid TOML: {error}")]) from error
+    return tool if isinstance(tool, dict) else {}
