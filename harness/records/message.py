@@ -148,4 +148,5 @@ class ModelReply(Record):
     """The model that answered, which may be a dated version of the one that was asked."""
     message: AssistantMessage
     stop: StopReason
-    usage: Usage
+    usage: Usage | None
+    """None where the provider did not say."""
