@@ -11,20 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, Fault
+from harness.records.price import Price
 
-__all__ = ["Price", "Project", "find_root", "load_project"]
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """US dollars per million tokens."""
-
-    input: Decimal
-    output: Decimal
-    cached_input: Decimal | None = None
-    """For tokens read from the provider's cache; None where they cost as much as others."""
-    cache_write: Decimal | None = None
-    """For tokens written to the provider's cache; None where they cost as much as others."""
+__all__ = ["Project", "find_root", "load_project"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,3 +131,8 @@ class Trace(Record):
     def tool_calls(self) -> tuple[ToolCalled, ...]:
         """The trajectory: the tool calls, in order."""
         return tuple(event for event in self.events if isinstance(event, ToolCalled))
+
+    @property
+    def raised(self) -> AgentRaised | None:
+        """How the agent broke off, where it did."""
+        return next((event for event in self.events if isinstance(event, AgentRaised)), None)

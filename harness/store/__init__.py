@@ -1,1 +1,28 @@
-"""TODO"""
+"""Where results, baselines and recordings lie on disk, and how they get there whole."""
+
+from __future__ import annotations
+
+from harness.store.files import (
+    accepted_scenarios,
+    baseline_file,
+    cassette_file,
+    read_baseline,
+    read_results,
+    surplus_cassettes,
+    write_baseline,
+    write_text,
+)
+from harness.store.forms import csv_text, json_text
+
+__all__ = [
+    "accepted_scenarios",
+    "baseline_file",
+    "cassette_file",
+    "csv_text",
+    "json_text",
+    "read_baseline",
+    "read_results",
+    "surplus_cassettes",
+    "write_baseline",
+    "write_text",
+]

@@ -1,0 +1,47 @@
+"""Finds a project, its scenarios and what its conftest declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.errors import BadInputError, Fault
+from harness.loading import check_references, load_conftests, load_scenarios, select
+from harness.records.scenario import Case
+from harness.registry import REGISTRY, Registry
+from harness.settings import Project, find_root, load_project
+
+__all__ = ["gather_cases", "open_project"]
+
+
+def open_project(paths: Sequence[Path]) -> Project:
+    """The project that the paths, or the working folder, belong to."""
+    return load_project(find_root(paths[0] if paths else Path.cwd()))
+
+
+def gather_cases(
+    project: Project,
+    paths: Sequence[Path] = (),
+    *,
+    keyword: str | None = None,
+    tag: str | None = None,
+    registry: Registry = REGISTRY,
+) -> tuple[Case, ...]:
+    """The selected cases, loaded and checked against what conftest declares.
+
+    Raises :class:`BadInputError` with every fault of every file, and where the selection holds nothing.
+    """
+    scenarios = load_scenarios(project, paths)
+    load_conftests(project, [project.root / scenario.source for scenario in scenarios])
+    faults = check_references(project, scenarios, registry)
+    if faults:
+        raise BadInputError(faults)
+    cases = select([Case(scenario=scenario) for scenario in scenarios], keyword=keyword, tag=tag)
+    if not cases:
+        place = project.scenarios.relative_to(project.root) if project.scenarios.is_relative_to(project.root) else None
+        wanted = " ".join(part for part in (keyword and f"-k {keyword!r}", tag and f"-m {tag!r}") if part)
+        what = (
+            f"no scenario {f'matches {wanted}' if wanted else 'is here'}; `harness run` without filters runs them all"
+        )
+        raise BadInputError([Fault(str(place or project.scenarios), 0, 0, what)])
+    return cases

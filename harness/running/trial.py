@@ -1,0 +1,137 @@
+"""One trial, from the first user turn to the trace."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, routed
+from harness.errors import BadInputError, CassetteMissError, InterceptionError, ProviderError, RegistryError
+from harness.records.mismatch import Mismatch
+from harness.records.scenario import Case
+from harness.records.trace import AgentRaised, Event, Trace
+from harness.registry import Subject
+from harness.seams import Seams
+from harness.settings import Project
+from harness.subjects.python import answer_turn, make_world
+from harness.subjects.task import Task
+from harness.wire.trace import read_events, total_cost, total_usage
+
+__all__ = ["Ran", "run_trial"]
+
+_CLIENT_LIBRARIES = {
+    "aiohttp",
+    "anthropic",
+    "httpcore",
+    "httpcore2",
+    "httpx",
+    "httpx2",
+    "openai",
+    "requests",
+    "urllib3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What running a trial gave."""
+
+    trace: Trace
+    mismatch: Mismatch | None
+    """The first difference from the recording."""
+    unreachable: str | None
+    """Why the provider could not be used; only in live and recording runs."""
+
+
+async def run_trial(
+    case: Case, subject: Subject, session: ReplaySession | RecordSession, *, project: Project, seams: Seams
+) -> Ran:
+    """Put the user's turns to the subject, one after the other, until one fails.
+
+    Raises :class:`BadInputError`, :class:`RegistryError` and :class:`InterceptionError` where the project, not the
+    agent, is at fault; whatever else the agent raises is an event of the trace.
+    """
+    scenario = case.scenario
+    world = make_world(subject, scenario.world)
+    task = Task(
+        input="",
+        settings=dict(scenario.settings),
+        world=world,
+        folder=(project.root / scenario.source).parent,
+        prompt_root=project.scenarios,
+        seams=seams,
+    )
+    outputs: list[JsonValue] = []
+    failure: BaseException | None = None
+    with routed(session):
+        for number, text in enumerate(scenario.turns, 1):
+            session.user_turn, task.input = number, text
+            try:
+                outputs.append(await answer_turn(subject, task))
+            except (BadInputError, RegistryError, InterceptionError):
+                raise
+            except (Exception, CassetteMissError, BaseExceptionGroup) as error:  # noqa: BLE001 - any agent, any error
+                failure = error
+                break
+            if _mismatch_of(session) is not None:
+                break
+    raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
+    trace = _read_trace(case, session, project, seams, outputs, world.state, raised)
+    if isinstance(session, RecordSession):
+        unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure) else None
+        return Ran(trace, None, unreachable)
+    mismatch = session.mismatch
+    if mismatch is None and failure is None and session.unplayed:
+        mismatch = describe_unplayed(session)
+    return Ran(trace, mismatch, None)
+
+
+def _read_trace(
+    case: Case,
+    session: ReplaySession | RecordSession,
+    project: Project,
+    seams: Seams,
+    outputs: list[JsonValue],
+    state: JsonValue,
+    raised: AgentRaised | None,
+) -> Trace:
+    turns = case.scenario.turns[: session.user_turn]
+    played = [(each.exchange, each.user_turn) for each in session.played]
+    events: tuple[Event, ...] = read_events(played, turns, project.prices)
+    if raised is not None and _mismatch_of(session) is None:
+        events = (*events, raised)
+    return Trace(
+        run_id=seams.run_id,
+        events=events,
+        outputs=tuple(outputs),
+        state=state,
+        usage=total_usage(events),
+        cost_usd=total_cost(events),
+        duration=max((exchange.started + exchange.duration for exchange, _ in played), default=0),
+    )
+
+
+def _mismatch_of(session: ReplaySession | RecordSession) -> Mismatch | None:
+    return session.mismatch if isinstance(session, ReplaySession) else None
+
+
+def _describe_failure(error: BaseException, user_turn: int, root: Path) -> AgentRaised:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    place = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        file = Path(frame.filename)
+        if file.is_relative_to(root) and "site-packages" not in file.parts:
+            place = f"{file.relative_to(root).as_posix()}:{frame.lineno}"
+    return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=str(error), place=place)
+
+
+def _is_providers(error: BaseException | None) -> bool:
+    """Whether a live run failed for want of the provider rather than of the agent."""
+    if error is None:
+        return False
+    libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return isinstance(error, ProviderError) or bool(libraries & _CLIENT_LIBRARIES)

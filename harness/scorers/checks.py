@@ -1,0 +1,218 @@
+"""Deterministic checks of a trace: its answer, its tool calls, the world it leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+
+import regex
+from pydantic import JsonValue
+
+from harness.records.base import JsonObject
+from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
+from harness.records.score import Score, ScorerKind, ScoreStatus
+from harness.records.trace import ToolCalled, Trace
+
+__all__ = ["check_called", "check_limits", "check_not_called", "check_order", "check_output", "check_state", "describe"]
+
+REGEX_SECONDS = 1.0
+"""How long a regular expression from a file may search one answer."""
+
+_NANOSECONDS = Decimal(1_000_000_000)
+
+
+def check_output(rule: OutputRule, trace: Trace) -> Iterator[Score]:
+    """One score for each key of the rule."""
+    answer = trace.output
+    text = answer if isinstance(answer, str) else _json(answer)
+    if "equals" in rule.model_fields_set:
+        held = equal(rule.equals, answer)
+        yield _check("output equals", held, f"expected {_json(rule.equals)}", evidence=_clip(text))
+    if rule.contains is not None:
+        wanted = (rule.contains,) if isinstance(rule.contains, str) else rule.contains
+        missing = [part for part in wanted if part not in text]
+        reason = f"the answer holds {_quoted(wanted)}" if not missing else f"the answer lacks {_quoted(missing)}"
+        yield _check("output contains", not missing, reason, evidence=_clip(text))
+    if rule.matches is not None:
+        yield _check_matches(rule.matches, text)
+
+
+def _check_matches(pattern: str, text: str) -> Score:
+    name = "output matches"
+    try:
+        found = regex.search(pattern, text, timeout=REGEX_SECONDS)
+    except TimeoutError:
+        reason = f"the pattern {pattern!r} searched longer than {REGEX_SECONDS:g} s; simplify it"
+        return _score(name, ScorerKind.CHECK, ScoreStatus.ERRORED, None, reason, _clip(text))
+    reason = f"the answer matches {pattern!r}" if found else f"the answer does not match {pattern!r}"
+    return _check(name, found is not None, reason, evidence=_clip(found[0] if found else text))
+
+
+def check_called(expected: Called, trace: Trace) -> Score:
+    """A tool was called, with these arguments, so many times."""
+    name = f"called {expected.called}"
+    unknown = _never_offered(expected.called, trace)
+    if unknown:
+        return _check(name, False, unknown)
+    calls = [call for call in trace.tool_calls if call.name == expected.called]
+    fitting = [call for call in calls if _fits(expected, call.arguments)]
+    wanted = _wanted(expected)
+    if expected.times is not None:
+        held = len(fitting) == expected.times
+        reason = f"expected {wanted} {expected.times} times, found {len(fitting)}"
+    else:
+        held = bool(fitting)
+        reason = f"{wanted} was called in turn {fitting[0].turn}" if held else f"expected {wanted}, found no such call"
+    return _check(name, held, reason, evidence=_trajectory(fitting if held else calls or trace.tool_calls))
+
+
+def check_not_called(expected: NotCalled, trace: Trace) -> Score:
+    """A tool that the model was offered was left alone."""
+    name = f"not called {expected.not_called}"
+    unknown = _never_offered(expected.not_called, trace)
+    if unknown:
+        return _check(name, False, unknown)
+    calls = [call for call in trace.tool_calls if call.name == expected.not_called]
+    if not calls:
+        return _check(name, True, f"{expected.not_called} was offered and not called")
+    return _check(name, False, f"turn {calls[0].turn}: {describe(calls[0])} must not happen", _trajectory(calls))
+
+
+def check_order(expected: Order, trace: Trace) -> Score:
+    """Tools were called in this order; other calls may stand between."""
+    name = "order " + " → ".join(expected.order)
+    rest = iter(call.name for call in trace.tool_calls)
+    absent = next((tool for tool in expected.order if tool not in rest), None)
+    reason = "called in this order" if absent is None else f"no call of {absent} in its place"
+    return _check(name, absent is None, reason, evidence=_trajectory(trace.tool_calls))
+
+
+def check_state(expected: State, trace: Trace) -> Iterator[Score]:
+    """The world is as described, exact at each path: one score for each path."""
+    for path, value in expected.state.items():
+        found, present = _look_up(trace.state, path)
+        held = present and equal(value, found)
+        actual = f"is {_clip(_json(found))}" if present else "does not exist"
+        reason = f"{path} {actual}" if held else f"{path} {actual}, expected {_clip(_json(value))}"
+        yield _check(f"state {path}", held, reason)
+
+
+def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
+    """One score for each limit that is set."""
+    used: dict[str, Callable[[], int | Decimal | None]] = {
+        "model_calls": lambda: len(trace.model_calls),
+        "tool_calls": lambda: len(trace.tool_calls),
+        "tokens": lambda: trace.usage.total_tokens,
+        "cost_usd": lambda: trace.cost_usd,
+        "seconds": lambda: trace.duration / _NANOSECONDS,
+    }
+    for field, measure in used.items():
+        limit = getattr(limits, field)
+        if limit is None:
+            continue
+        amount = measure()
+        if amount is None:
+            models = ", ".join(sorted({call.model for call in trace.model_calls if call.cost_usd is None}))
+            reason = f"the cost is unknown: give the price of {models} in [tool.harness.prices]"
+            yield _score(f"limit {field}", ScorerKind.LIMIT, ScoreStatus.FAILED, None, reason)
+            continue
+        held = amount <= limit
+        status = ScoreStatus.PASSED if held else ScoreStatus.FAILED
+        reason = (
+            f"{amount:f} {field}, limit {limit:f}"
+            if isinstance(amount, Decimal)
+            else f"{amount} {field}, limit {limit}"
+        )
+        yield _score(f"limit {field}", ScorerKind.LIMIT, status, 1.0 if held else 0.0, reason)
+
+
+def describe(call: ToolCalled) -> str:
+    """A call as it would be written in code: ``refund(order_id="1042")``."""
+    return f"{call.name}({_arguments(call.arguments)})"
+
+
+def equal(expected: JsonValue, actual: JsonValue) -> bool:
+    """Equal as JSON: a boolean is not a number, and ``1`` is ``1.0``."""
+    if isinstance(expected, bool) or isinstance(actual, bool):
+        return expected is actual
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        return expected.keys() == actual.keys() and all(equal(expected[key], actual[key]) for key in expected)
+    if isinstance(expected, list) and isinstance(actual, list):
+        return len(expected) == len(actual) and all(map(equal, expected, actual))
+    return expected == actual
+
+
+def _fits(expected: Called, arguments: JsonValue) -> bool:
+    if expected.exactly is not None:
+        return equal(expected.exactly, arguments)
+    return expected.arguments is None or _contains(arguments, expected.arguments)
+
+
+def _contains(actual: JsonValue, part: JsonValue) -> bool:
+    if isinstance(part, dict) and isinstance(actual, dict):
+        return all(key in actual and _contains(actual[key], value) for key, value in part.items())
+    return equal(part, actual)
+
+
+def _wanted(expected: Called) -> str:
+    if expected.exactly is not None:
+        return f"{expected.called}({_arguments(expected.exactly)})"
+    if expected.arguments:
+        return f"{expected.called}({_arguments(expected.arguments)}, …)"
+    return expected.called
+
+
+def _never_offered(tool: str, trace: Trace) -> str | None:
+    """A name that no model was ever offered says nothing, however it is held against the calls."""
+    if not trace.model_calls:
+        return "the agent made no model call"
+    offered = sorted({name for call in trace.model_calls for name in call.tools})
+    if tool in offered:
+        return None
+    return f"tool {tool!r} was never offered to the model; offered: {', '.join(offered) or 'none'}"
+
+
+def _look_up(state: JsonValue, path: str) -> tuple[JsonValue, bool]:
+    here = state
+    for key in path.split("."):
+        if isinstance(here, dict) and key in here:
+            here = here[key]
+        elif isinstance(here, list) and key.isdecimal() and int(key) < len(here):
+            here = here[int(key)]
+        else:
+            return None, False
+    return here, True
+
+
+def _trajectory(calls: list[ToolCalled] | tuple[ToolCalled, ...]) -> str:
+    return "\n".join(f"turn {call.turn}: {describe(call)}" for call in calls) or "no tool was called"
+
+
+def _arguments(arguments: JsonValue | JsonObject) -> str:
+    if isinstance(arguments, dict):
+        return ", ".join(f"{key}={_json(value)}" for key, value in arguments.items())
+    return _json(arguments)
+
+
+def _quoted(parts: list[str] | tuple[str, ...]) -> str:
+    return ", ".join(f'"{part}"' for part in parts)
+
+
+def _json(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _clip(text: str, length: int = 400) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _check(name: str, held: bool, reason: str, evidence: str | None = None) -> Score:
+    status = ScoreStatus.PASSED if held else ScoreStatus.FAILED
+    return _score(name, ScorerKind.CHECK, status, 1.0 if held else 0.0, reason, evidence)
+
+
+def _score(
+    name: str, scorer: ScorerKind, status: ScoreStatus, value: float | None, reason: str, evidence: str | None = None
+) -> Score:
+    return Score(name=name, scorer=scorer, status=status, value=value, reason=reason, evidence=evidence)

@@ -1,0 +1,128 @@
+"""Paths, and reading and writing whole files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import BadInputError, Fault
+from harness.records.base import Record
+from harness.records.comparison import Results
+from harness.records.run import Run
+from harness.records.scenario import Case
+from harness.settings import Project
+from harness.store.forms import json_text
+
+__all__ = [
+    "accepted_scenarios",
+    "baseline_file",
+    "cassette_file",
+    "read_baseline",
+    "read_results",
+    "surplus_cassettes",
+    "write_baseline",
+    "write_text",
+]
+
+R = TypeVar("R", bound=Record)
+
+
+def cassette_file(project: Project, case: Case, trial: int, rubric: str | None = None) -> Path:
+    """Where the recording of a trial lies: the agent's own, or with ``rubric`` that judge's."""
+    name = f"{trial}.yaml" if rubric is None else f"{trial}.judge-{rubric}.yaml"
+    return project.cassettes / case.scenario.name / case.name / name
+
+
+def surplus_cassettes(project: Project, case: Case, rubrics: Iterable[str]) -> tuple[Path, ...]:
+    """Recordings in a case's folder that no trial or judge of it asks for."""
+    asked = {cassette_file(project, case, trial).name for trial in range(1, case.scenario.trials + 1)}
+    rubrics = tuple(rubrics)
+    asked |= {
+        cassette_file(project, case, trial, rubric).name
+        for trial in range(1, case.scenario.trials + 1)
+        for rubric in rubrics
+    }
+    folder = cassette_file(project, case, 1).parent
+    return tuple(sorted(file for file in folder.glob("*.yaml") if file.name not in asked))
+
+
+def baseline_file(project: Project, scenario: str) -> Path:
+    """Where the accepted state of a scenario lies: beside its cassettes."""
+    return project.cassettes / scenario / "baseline.json"
+
+
+def accepted_scenarios(project: Project) -> tuple[str, ...]:
+    """The names of all scenarios that have an accepted state, those without a file included."""
+    found = project.cassettes.rglob("baseline.json")
+    return tuple(sorted(file.parent.relative_to(project.cassettes).as_posix() for file in found))
+
+
+def read_baseline(project: Project, scenarios: Iterable[str]) -> Run:
+    """The accepted state of these scenarios; those without one are left out.
+
+    Raises :class:`BadInputError` with every file that can't be read.
+    """
+    runs, faults = [], []
+    for name in sorted(set(scenarios)):
+        file = baseline_file(project, name)
+        if not file.is_file():
+            continue
+        try:
+            runs.append(_read(file, Run))
+        except BadInputError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise BadInputError(faults)
+    return Run.merge(runs)
+
+
+def write_baseline(project: Project, run: Run) -> tuple[Path, ...]:
+    """Make the cases of a run the accepted state of their scenarios; other cases of theirs stay as they are."""
+    files = []
+    for name in sorted({case.scenario for case in run.cases}):
+        fresh = {key: part for key, part in run.by_case().items() if key[0] == name}
+        kept = read_baseline(project, [name]).by_case()
+        file = baseline_file(project, name)
+        write_text(file, json_text(Run.merge({**kept, **fresh}.values())))
+        files.append(file)
+    return tuple(files)
+
+
+def read_results(file: Path) -> Results:
+    """A ``results.json``. Raises :class:`BadInputError` where it can't be read or is none."""
+    return _read(file, Results)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole: a reader finds the old content or the new, never a part."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read(file: Path, kind: type[R]) -> R:
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise BadInputError([Fault(str(file), 0, 0, f"can't be read: {error.strerror}; check the path")]) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        what = (
+            f"is no {kind.__name__.lower()} that this version writes ({place}: {first['msg']}); run `harness run` anew"
+        )
+        raise BadInputError([Fault(str(file), 0, 0, what)]) from error
