@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
 from harness.records.message import Api
+from harness.wire.prompts import SystemText, read_system_blocks, take_system_prompt
 
 __all__ = ["Definition", "WireRequest", "api_of", "has_spoken", "split"]
 
@@ -18,8 +19,6 @@ _SUFFIXES = {
     "/responses": Api.OPENAI_RESPONSES,
     "/messages": Api.ANTHROPIC_MESSAGES,
 }
-_SYSTEM_ROLES = ("system", "developer")
-_TEXT_PARTS = ("text", "input_text")
 _MODEL_ITEMS = ("reasoning", "item_reference", "compaction", "mcp_list_tools", "mcp_approval_request")
 
 
@@ -74,10 +73,9 @@ def split(method: str, path: str, body: bytes) -> WireRequest | None:
     if taken is None:
         return None
     system, conversation, output_schema = taken
-    text, marks = system
-    if marks:
-        data["system"] = marks
-    definition = Definition(path, model, _name_tools(tools), text, output_schema, data)
+    if system.marks:
+        data["system"] = list(system.marks)
+    definition = Definition(path, model, _name_tools(tools), system.text, output_schema, data)
     return WireRequest(definition, tuple(conversation))
 
 
@@ -86,16 +84,15 @@ def has_spoken(conversation: Iterable[JsonValue]) -> bool:
     return any(_is_models(item) for item in conversation)
 
 
-_System = tuple[str, list[JsonValue]]
-"""The text, and what is said beside it; the latter empty for one plain system prompt."""
-_Taken = tuple[_System, Sequence[JsonValue], JsonValue]
+_Taken = tuple[SystemText, list[JsonValue], JsonValue]
+"""System prompt, conversation, output schema."""
 
 
 def _split_chat(data: JsonObject) -> _Taken | None:
     messages = data.pop("messages", None)
     if not isinstance(messages, list):
         return None
-    system, conversation = _take_leading(messages)
+    system, conversation = take_system_prompt(messages)
     return system, conversation, data.pop("response_format", None)
 
 
@@ -107,27 +104,20 @@ def _split_responses(data: JsonObject) -> _Taken | None:
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list | None):
         return None
-    (text, marks), conversation = _take_leading(given or [])
+    system, conversation = take_system_prompt(given or [])
     instructions = data.pop("instructions", None)
     if isinstance(instructions, str) and instructions:
-        text = f"{instructions}\n\n{text}" if text else instructions
-    return (text, marks), conversation, _take_field(data, "text", "format")
+        system = SystemText("\n\n".join(filter(None, (instructions, system.text))), system.marks)
+    return system, conversation, _take_field(data, "text", "format")
 
 
 def _split_anthropic(data: JsonObject) -> _Taken | None:
     messages = data.pop("messages", None)
     if not isinstance(messages, list):
         return None
-    given = data.pop("system", None)
-    system: _System = ("", [])
-    if isinstance(given, str):
-        system = (given, [])
-    elif isinstance(given, list):
-        marks: list[JsonValue] = [_without(block, "text") for block in given]
-        text = "\n\n".join(str(block.get("text", "")) for block in given if isinstance(block, dict))
-        system = (text, [] if marks == [{"type": "text"}] else marks)
+    system = read_system_blocks(data.pop("system", None))
     output_schema = _take_field(data, "output_config", "format")
-    return system, messages, output_schema if output_schema is not None else data.pop("output_format", None)
+    return system, messages, data.pop("output_format", None) if output_schema is None else output_schema
 
 
 _SPLITTERS = {
@@ -135,35 +125,6 @@ _SPLITTERS = {
     Api.OPENAI_RESPONSES: _split_responses,
     Api.ANTHROPIC_MESSAGES: _split_anthropic,
 }
-
-
-def _take_leading(items: list[JsonValue]) -> tuple[_System, list[JsonValue]]:
-    """Part the leading system messages from the rest."""
-    texts: list[str] = []
-    marks: list[JsonValue] = []
-    for item in items:
-        text = _system_text(item)
-        if text is None:
-            break
-        texts.append(text)
-        marks.append(_without(item, "content"))
-    plain = marks in ([], [{"role": "system"}])
-    return ("\n\n".join(texts), [] if plain else marks), items[len(texts) :]
-
-
-def _system_text(item: JsonValue) -> str | None:
-    """The text of a system message; None where it is none, or holds more than text."""
-    if not isinstance(item, dict) or item.get("role") not in _SYSTEM_ROLES:
-        return None
-    content = item.get("content")
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return None
-    texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") in _TEXT_PARTS]
-    if len(texts) != len(content):
-        return None
-    return "\n\n".join(map(str, texts))
 
 
 def _take_field(data: JsonObject, name: str, field: str) -> JsonValue:
@@ -196,10 +157,6 @@ def _tool_name(tool: JsonValue) -> str:
     inner = tool.get(kind)  # chat nests a function's or a custom tool's name under its type
     name = inner.get("name") if isinstance(inner, dict) else tool.get("name")
     return name if isinstance(name, str) else kind
-
-
-def _without(item: JsonValue, key: str) -> JsonValue:
-    return {name: value for name, value in item.items() if name != key} if isinstance(item, dict) else item
 
 
 def _is_models(item: JsonValue) -> bool:
