@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from harness.errors import BadInputError, Fault
 from harness.records.price import Price
 
-__all__ = ["Project", "find_root", "load_project"]
+__all__ = ["Project", "find_root", "load_project", "placehold_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Project:
     scenarios: Path
     cassettes: Path
     reports: Path
+    declared: bool = False
+    """Whether pyproject.toml has a ``[tool.harness]`` table."""
     judge_model: str | None = None
     volatile: tuple[str, ...] = ()
     """Dotted paths in request bodies that take no part in matching."""
@@ -32,6 +34,7 @@ class Project:
 
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
+_KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
 _KNOWN = {*_PATHS, "judge_model", "volatile", "prices"}
 
 
@@ -54,7 +57,8 @@ def find_root(start: Path) -> Path:
 def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
     """Read ``[tool.harness]`` and ``HARNESS_*``. Raises :class:`BadInputError` with every fault."""
     file = root / "pyproject.toml"
-    table = _read_tool(file).get("harness", {})
+    tool = _read_tool(file)
+    table = tool.get("harness", {})
     faults = [
         Fault(file.name, 0, 0, f"[tool.harness] has no setting {key!r}; known: {', '.join(sorted(_KNOWN))}")
         for key in table
@@ -81,7 +85,24 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
             faults.append(Fault(file.name, 0, 0, f"[tool.harness.prices] {model!r} {what}"))
     if faults:
         raise BadInputError(faults)
-    return Project(root=root, judge_model=judge_model, volatile=tuple(volatile), prices=prices, **folders)
+    return Project(
+        root=root,
+        declared="harness" in tool,
+        judge_model=judge_model,
+        volatile=tuple(volatile),
+        prices=prices,
+        **folders,
+    )
+
+
+def placehold_keys(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Set a placeholder for each provider key that is missing; the names that were set.
+
+    The SDKs refuse to be constructed without a key, and in replay none is needed: nothing is sent.
+    """
+    missing = tuple(name for name in _KEYS if not environ.get(name))
+    environ.update(dict.fromkeys(missing, "replayed-without-a-key"))
+    return missing
 
 
 def _read_tool(file: Path) -> dict[str, Any]:

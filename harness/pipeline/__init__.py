@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from harness.pipeline.accepting import accept, propose
 from harness.pipeline.gathering import gather_cases, open_project
 from harness.pipeline.plan import Mode, Plan
-from harness.pipeline.results import compare_with_baseline, exit_code, write_report
+from harness.pipeline.results import (
+    attach,
+    collect_facts,
+    compare_with_baseline,
+    exit_code,
+    render_report,
+    reopen,
+    write_report,
+    write_single,
+)
 from harness.pipeline.running import run_case, run_cases
+from harness.pipeline.showing import show_file
 
 __all__ = [
     "Mode",
     "Plan",
+    "accept",
+    "attach",
+    "collect_facts",
     "compare_with_baseline",
     "exit_code",
     "gather_cases",
     "open_project",
+    "propose",
+    "render_report",
+    "reopen",
     "run_case",
     "run_cases",
+    "show_file",
     "write_report",
+    "write_single",
 ]

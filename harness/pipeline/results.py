@@ -10,15 +10,25 @@ from importlib.metadata import version
 from pathlib import Path
 
 from harness.comparing import compare
-from harness.errors import ExitCode
+from harness.errors import BadInputError, ExitCode, Fault
 from harness.loading import scenario_names
 from harness.records.comparison import Change, Comparison, Results
 from harness.records.run import Run, RunFacts
 from harness.reporting import render_html, render_junit, render_markdown
 from harness.settings import Project
-from harness.store import accepted_scenarios, json_text, read_baseline, write_text
+from harness.store import accepted_scenarios, csv_text, json_text, read_baseline, read_facts, read_results, write_text
 
-__all__ = ["REPORT_FILE", "collect_facts", "compare_with_baseline", "exit_code", "write_report"]
+__all__ = [
+    "REPORT_FILE",
+    "attach",
+    "collect_facts",
+    "compare_with_baseline",
+    "exit_code",
+    "render_report",
+    "reopen",
+    "write_report",
+    "write_single",
+]
 
 REPORT_FILE = "index.html"
 
@@ -62,19 +72,54 @@ def collect_facts(*, argv: Sequence[str], mode: str, concurrency: int, started_a
     )
 
 
-def write_report(out: Path, results: Results, facts: RunFacts | None) -> Path:
-    """Write every form of the results into a folder; the path of the HTML report.
+def write_report(out: Path, results: Results, facts: RunFacts) -> Path:
+    """Write the results and every rendered form of them into a folder; the path of the HTML report.
 
     Everything is rendered before the first file is written.
     """
-    texts = {
-        "results.json": json_text(results),
+    return _write(out, {"results.json": json_text(results), "run.json": json_text(facts), **_render(results, facts)})
+
+
+def render_report(out: Path, results: Results, facts: RunFacts | None) -> Path:
+    """Write only what is rendered from results that exist; the path of the HTML report."""
+    return _write(out, _render(results, facts))
+
+
+def write_single(file: Path, results: Results, facts: RunFacts) -> None:
+    """Write the one form that the file's suffix names. Raises :class:`BadInputError` where it names none."""
+    forms = {
+        ".html": lambda: render_html(results, facts),
+        ".json": lambda: json_text(results),
+        ".xml": lambda: render_junit(results),
+        ".md": lambda: render_markdown(results),
+        ".csv": lambda: csv_text(results),
+    }
+    form = forms.get(file.suffix)
+    if form is None:
+        raise BadInputError(
+            [Fault(str(file), 0, 0, f"no form is named {file.suffix!r}; use one of {', '.join(forms)}")]
+        )
+    write_text(file, form())
+
+
+def reopen(file: Path, baseline: Path | None) -> tuple[Results, RunFacts | None]:
+    """Results from disk with the wall facts beside them; with ``baseline``, compared with those results instead."""
+    results = read_results(file)
+    if baseline is not None:
+        results = attach(results, compare(results, read_results(baseline), whole=True))
+    facts = file.with_name("run.json")
+    return results, read_facts(facts) if facts.is_file() else None
+
+
+def _render(results: Results, facts: RunFacts | None) -> dict[str, str]:
+    return {
         "junit.xml": render_junit(results),
         "summary.md": render_markdown(results),
         REPORT_FILE: render_html(results, facts),
     }
-    if facts is not None:
-        texts["run.json"] = json_text(facts)
+
+
+def _write(out: Path, texts: dict[str, str]) -> Path:
     for name, text in texts.items():
         write_text(out / name, text)
     return out / REPORT_FILE

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from harness.errors import BadInputError, Fault
 from harness.records.base import Record
 from harness.records.comparison import Results
-from harness.records.run import Run
+from harness.records.run import Run, RunFacts
 from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store.forms import json_text
@@ -23,6 +23,7 @@ __all__ = [
     "baseline_file",
     "cassette_file",
     "read_baseline",
+    "read_facts",
     "read_results",
     "surplus_cassettes",
     "write_baseline",
@@ -96,6 +97,11 @@ def write_baseline(project: Project, run: Run) -> tuple[Path, ...]:
 def read_results(file: Path) -> Results:
     """A ``results.json``. Raises :class:`BadInputError` where it can't be read or is none."""
     return _read(file, Results)
+
+
+def read_facts(file: Path) -> RunFacts:
+    """A ``run.json``. Raises :class:`BadInputError` where it can't be read or is none."""
+    return _read(file, RunFacts)
 
 
 def write_text(file: Path, text: str) -> None:

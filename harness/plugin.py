@@ -1,0 +1,163 @@
+"""The pytest plugin: scenario files become items, their results become the same report as ``harness run`` writes.
+
+It lives in every pytest session of its environment, so it imports nothing heavy until a scenario file is collected, and
+patches nothing until there is an item to run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.registry import REGISTRY
+from harness.settings import Project, find_root, load_project, placehold_keys
+
+if TYPE_CHECKING:
+    from harness.records.comparison import Results
+
+__all__: list[str] = []
+
+_SUFFIXES = (".yaml", ".yml")
+_PLACEHELD = pytest.StashKey[tuple[str, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare where the report goes."""
+    group = parser.getgroup("harness", "agent regression scenarios")
+    group.addoption("--harness-out", metavar="DIR", help="folder of the scenario report (default: reports/latest)")
+    parser.addini("harness_out", "folder of the scenario report")
+
+
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Before a conftest builds an SDK client: in replay a missing key must not stop it."""
+    project = _find_project(early_config)
+    if project is not None and project.scenarios.is_dir():
+        early_config.stash[_PLACEHELD] = placehold_keys()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin a session of ours beside pytest's own."""
+    config.pluginmanager.register(_Scenarios(config), "harness-scenarios")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take back what was set for replay."""
+    for name in config.stash.get(_PLACEHELD, ()):
+        os.environ.pop(name, None)
+
+
+class _Scenarios:
+    """The scenarios of one pytest session: collected, run, gathered from worker processes, reported."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._project = _find_project(config)
+        self._started = datetime.now(UTC)
+        self._began = time.perf_counter()
+        self._interception = ExitStack()
+        self._runs: dict[str, str] = {}
+        """Node id to the run of that one case, as JSON; a rerun replaces the first."""
+        self._results: Results | None = None
+        self._report: Path | None = None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """A scenario file of ours becomes a collector; every other file is left alone."""
+        project = self._project
+        if project is None or file_path.suffix not in _SUFFIXES or not file_path.is_relative_to(project.scenarios):
+            return None
+        if not _is_used(project):
+            return None
+        from harness.items import collect_scenario
+
+        return collect_scenario(project, file_path, parent)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Put interception in the path once there is something to run."""
+        if any(hasattr(item, "harness_case") for item in session.items) and not self._config.option.collectonly:
+            from harness.cassettes import intercepted
+
+            self._interception.enter_context(intercepted())
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Let an item's results travel with its report, from a worker process too."""
+        report = yield
+        run = getattr(item, "harness_run", None)
+        if call.when == "call" and run is not None:
+            report.harness_run = run  # type: ignore[attr-defined]  # a report may carry further attributes
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the results: here, or under xdist in the controlling process."""
+        run = getattr(report, "harness_run", None)
+        if run is not None:
+            self._runs[report.nodeid] = run
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """Leave the path last, and write the report where the whole session is known."""
+        self._interception.close()
+        if not self._runs or self._project is None or hasattr(self._config, "workerinput"):
+            return
+        from harness import pipeline
+        from harness.records.run import Run
+
+        run = Run.merge(map(Run.model_validate_json, self._runs.values()))
+        self._results = pipeline.compare_with_baseline(self._project, run)
+        facts = pipeline.collect_facts(
+            argv=sys.argv[1:],
+            mode=pipeline.Mode.REPLAY,
+            concurrency=int(getattr(self._config.option, "numprocesses", None) or 1),
+            started_at=self._started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - self._began,
+        )
+        self._report = pipeline.write_report(self._out(self._project), self._results, facts)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """End with the commands that mend what is stale, and the report's path; or say that no scenario ran."""
+        if self._report is not None and self._results is not None:
+            terminalreporter.section("scenarios")
+            for command in dict.fromkeys(case.command for case in self._results.cases if case.command):
+                terminalreporter.line(f"to record anew: {command}")
+            terminalreporter.line(f"report: {self._report}")
+        elif self._project is not None and not self._config.option.collectonly and _is_used(self._project):
+            count = sum(1 for _ in _scenario_files(self._project))
+            if count:
+                folder = os.path.relpath(self._project.scenarios, self._config.invocation_params.dir)
+                terminalreporter.line(f"harness: {count} scenario files in {folder} were not selected: pytest {folder}")
+
+    def _out(self, project: Project) -> Path:
+        option = self._config.getoption("--harness-out")
+        if option:
+            return self._config.invocation_params.dir / option
+        ini = self._config.getini("harness_out")
+        return self._config.rootpath / ini if ini else project.reports / "latest"
+
+
+def _find_project(config: pytest.Config) -> Project | None:
+    try:
+        return load_project(find_root(config.rootpath))
+    except HarnessError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _is_used(project: Project) -> bool:
+    """Whether the project is a user of ours: it says so in its settings, or declares a subject."""
+    return project.declared or bool(REGISTRY.subjects)
+
+
+def _scenario_files(project: Project) -> Generator[Path, None, None]:
+    for file in project.scenarios.rglob("*"):
+        if file.suffix in _SUFFIXES and not file.stem.endswith(".script"):
+            yield file
