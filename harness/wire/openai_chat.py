@@ -70,7 +70,7 @@ def read_request(body: JsonObject) -> ModelRequest:
     output = None
     if object_at(body, "response_format").get("type") == "json_schema":
         schema = object_at(settings.pop("response_format"), "json_schema")
-        output = OutputSchema(name=text_at(schema, "name"), schema_=object_at(schema, "schema"))
+        output = OutputSchema(name=text_at(schema, "name"), schema=object_at(schema, "schema"))
     settings.pop("tools", None)
     settings.pop("model", None)
     return ModelRequest(
@@ -228,5 +228,5 @@ def _add_call(calls: dict[int, JsonObject], piece: JsonObject) -> None:
     for kind, body in (("function", "arguments"), ("custom", "input")):
         if part := object_at(piece, kind):
             whole = object_at(call, kind)
-            name = text_at(whole, "name") + text_at(part, "name")
+            name = text_at(whole, "name") or text_at(part, "name")
             call[kind] = {"name": name, body: text_at(whole, body) + text_at(part, body)}

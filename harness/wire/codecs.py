@@ -1,0 +1,54 @@
+"""The codec of each protocol: pure functions between a provider's JSON and our records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from harness.records.base import JsonObject
+from harness.records.message import Api, ModelReply, ModelRequest
+from harness.wire import anthropic_messages, openai_chat, openai_responses
+
+__all__ = ["Codec", "codec_for"]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How one protocol is written and read."""
+
+    path: str
+    """What follows the base URL of the provider's SDK."""
+    encode: Callable[[ModelRequest], JsonObject]
+    """A request's body."""
+    read_request: Callable[[JsonObject], ModelRequest]
+    """The inverse of ``encode``, for any body of the protocol; ``ValueError`` where it is none."""
+    read_reply: Callable[[JsonValue], ModelReply]
+    """A reply's body, or the :class:`harness.errors.ProviderError` that it stands for."""
+    fold: Callable[[Iterable[JsonObject]], JsonObject]
+    """A stream's events to the body that ``read_reply`` takes; the same errors."""
+    text_delta: Callable[[JsonObject], str | None]
+    """The piece of the answer's text that an event brings."""
+
+
+_CODECS = {
+    api: Codec(
+        path=module.PATH,
+        encode=module.encode,
+        read_request=module.read_request,
+        read_reply=module.read_reply,
+        fold=module.fold,
+        text_delta=module.text_delta,
+    )
+    for api, module in (
+        (Api.OPENAI_CHAT, openai_chat),
+        (Api.OPENAI_RESPONSES, openai_responses),
+        (Api.ANTHROPIC_MESSAGES, anthropic_messages),
+    )
+}
+
+
+def codec_for(api: Api) -> Codec:
+    """The codec of a protocol."""
+    return _CODECS[api]
