@@ -2,7 +2,7 @@
 
 Each request carries the whole conversation and says ``store: false``, because a conversation that the provider
 remembers can't be recorded again from the middle, and an organization with zero data retention has no memory at all.
-Reasoning then has to travel as encrypted content, which has to be asked for; models that don't reason refuse to be asked.
+Reasoning then has to travel as encrypted content, which has to be asked for; models that don't reason refuse that.
 Where a reasoning model's name is not known as one, its reasoning is left out of the next request; all else still works.
 """
 
