@@ -1,0 +1,145 @@
+"""Each check has a trace that it must fail and one that it must pass."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
+from harness.records.score import ScoreStatus
+from harness.records.trace import Trace
+from harness.scorers.checks import (
+    check_called,
+    check_limits,
+    check_not_called,
+    check_order,
+    check_output,
+    check_state,
+)
+from tests.traces import make_trace
+
+REFUNDED = make_trace(("find_order", {"order_id": "1042", "deep": {"a": 1, "b": 2}}), ("refund", {"order_id": "1042"}))
+
+
+@pytest.mark.parametrize(
+    ("rule", "output", "passes"),
+    [
+        ({"equals": "Done."}, "Done.", True),
+        ({"equals": "Done."}, "Done. ", False),
+        ({"equals": {"a": [1, 2.0]}}, {"a": [1.0, 2]}, True),
+        ({"equals": {"a": 1}}, {"a": True}, False),
+        ({"equals": None}, None, True),
+        ({"contains": "30 days"}, "Only within 30 days.", True),
+        ({"contains": "30 Days"}, "Only within 30 days.", False),
+        ({"contains": ["30", "days"]}, "30 days", True),
+        ({"contains": ["30", "weeks"]}, "30 days", False),
+        ({"contains": '"declined": true'}, {"declined": True}, True),
+        ({"matches": r"\b\d+ days\b"}, "Only within 30 days.", True),
+        ({"matches": r"^\d+ days"}, "Only within 30 days.", False),
+    ],
+)
+def test_output(rule: dict[str, JsonValue], output: JsonValue, passes: bool) -> None:
+    """The answer is held against text, parts of text, a pattern or data."""
+    (score,) = check_output(OutputRule.model_validate(rule), make_trace(output=output))
+    assert (score.status is ScoreStatus.PASSED) is passes
+    assert score.value == float(passes)
+
+
+def test_endless_pattern_is_an_error_of_its_own() -> None:
+    """A pattern that searches for ever ends in an error that names it, and is never a verdict."""
+    rule = OutputRule(matches=r"(a|aa)+$")
+    (score,) = check_output(rule, make_trace(output="a" * 60 + "b"))
+    assert score.status is ScoreStatus.ERRORED
+    assert "simplify it" in score.reason
+
+
+@pytest.mark.parametrize(
+    ("expected", "passes"),
+    [
+        ({"called": "refund"}, True),
+        ({"called": "escalate"}, False),
+        ({"called": "find_order", "arguments": {"order_id": "1042"}}, True),
+        ({"called": "find_order", "arguments": {"deep": {"b": 2}}}, True),
+        ({"called": "find_order", "arguments": {"order_id": "1043"}}, False),
+        ({"called": "find_order", "arguments": {"other": None}}, False),
+        ({"called": "refund", "exactly": {"order_id": "1042"}}, True),
+        ({"called": "find_order", "exactly": {"order_id": "1042"}}, False),
+        ({"called": "refund", "times": 1}, True),
+        ({"called": "refund", "times": 2}, False),
+    ],
+)
+def test_called(expected: dict[str, JsonValue], passes: bool) -> None:
+    """A call is found by name, by a subset of its arguments, by the whole, by count."""
+    score = check_called(Called.model_validate(expected), REFUNDED)
+    assert (score.status is ScoreStatus.PASSED) is passes
+
+
+def test_not_called_names_the_turn() -> None:
+    """A forbidden call fails with the turn and the call as it was made."""
+    score = check_not_called(NotCalled(not_called="refund"), REFUNDED)
+    assert score.status is ScoreStatus.FAILED
+    assert 'turn 2: refund(order_id="1042")' in score.reason
+    assert check_not_called(NotCalled(not_called="escalate"), REFUNDED).status is ScoreStatus.PASSED
+
+
+@pytest.mark.parametrize("trace", [REFUNDED, REFUNDED.model_copy(update={"events": ()})])
+def test_a_tool_that_was_never_offered_proves_nothing(trace: Trace) -> None:
+    """A misspelt name fails `not_called` too, for nothing was checked."""
+    score = check_not_called(NotCalled(not_called="refnd"), trace)
+    assert score.status is ScoreStatus.FAILED
+    assert "never offered" in score.reason or "no model call" in score.reason
+
+
+@pytest.mark.parametrize(
+    ("order", "passes"), [(("find_order", "refund"), True), (("refund", "find_order"), False), (("refund",) * 2, False)]
+)
+def test_order(order: tuple[str, ...], passes: bool) -> None:
+    """Calls must come in this order; each is used once."""
+    assert (check_order(Order(order=order), REFUNDED).status is ScoreStatus.PASSED) is passes
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "passes"),
+    [
+        ("refunds", {}, True),
+        ("orders.1042.status", "delivered", True),
+        ("orders.1042.status", "refunded", False),
+        ("orders.1042.notes.0", "fragile", True),
+        ("orders.1042.notes.1", "fragile", False),
+        ("orders.1043", None, False),
+    ],
+)
+def test_state(path: str, value: JsonValue, passes: bool) -> None:
+    """Each path is exact, and a path that leads nowhere is not null."""
+    state: JsonValue = {"refunds": {}, "orders": {"1042": {"status": "delivered", "notes": ["fragile"]}}}
+    (score,) = check_state(State(state={path: value}), make_trace(state=state))
+    assert (score.status is ScoreStatus.PASSED) is passes
+
+
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [
+        ({"model_calls": 3}, True),
+        ({"model_calls": 2}, False),
+        ({"tool_calls": 2}, True),
+        ({"tool_calls": 1}, False),
+        ({"tokens": 360}, True),
+        ({"tokens": 359}, False),
+        ({"cost_usd": "0.03"}, True),
+        ({"cost_usd": "0.02"}, False),
+        ({"seconds": 3}, True),
+        ({"seconds": "2.9"}, False),
+    ],
+)
+def test_limits(limits: dict[str, JsonValue], passes: bool) -> None:
+    """A limit holds up to its own value and not beyond."""
+    (score,) = check_limits(Limits.model_validate(limits, strict=False), REFUNDED)
+    assert (score.status is ScoreStatus.PASSED) is passes
+
+
+def test_unknown_cost_never_passes_a_cost_limit() -> None:
+    """Where the price is unknown the limit fails and says which price is missing."""
+    (score,) = check_limits(Limits.model_validate({"cost_usd": "1.00"}), make_trace(cost=None))
+    assert score.status is ScoreStatus.FAILED
+    assert score.value is None
+    assert "price of gpt-5-mini" in score.reason
