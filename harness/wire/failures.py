@@ -37,6 +37,7 @@ _BY_TEXT: Mapping[str, type[ProviderError]] = {
     "credit balance is too low": FatalError,
     "maximum context length": ModelError,
     "prompt is too long": ModelError,
+    "token limit reached": ModelError,
 }
 """Anthropic reports these as a plain ``invalid_request_error``, and gateways without any code."""
 _BY_STATUS: Mapping[int, type[ProviderError]] = {
