@@ -67,10 +67,9 @@ def read_request(body: JsonObject) -> ModelRequest:
     stream = settings.pop("stream", None) is True
     if stream and settings.get("stream_options") == _WITH_USAGE:
         del settings["stream_options"]
-    output = None
-    if object_at(body, "response_format").get("type") == "json_schema":
-        schema = object_at(settings.pop("response_format"), "json_schema")
-        output = OutputSchema(name=text_at(schema, "name"), schema=object_at(schema, "schema"))
+    output = _read_output(object_at(body, "response_format"))
+    if output:
+        del settings["response_format"]
     settings.pop("tools", None)
     settings.pop("model", None)
     return ModelRequest(
@@ -205,6 +204,14 @@ def _read_tool(item: JsonObject) -> ToolDefinition:
     return ToolDefinition(
         name=name, description=text_at(inner, "description"), parameters=object_at(inner, "parameters")
     )
+
+
+def _read_output(form: JsonObject) -> OutputSchema | None:
+    """The schema, if all of it is what we would write; else it stays among the settings."""
+    inner = object_at(form, "json_schema")
+    if form.get("type") != "json_schema" or inner.keys() != {"name", "schema", "strict"} or not inner["strict"]:
+        return None
+    return OutputSchema(name=text_at(inner, "name"), schema=object_at(inner, "schema"))
 
 
 def _read_usage(body: JsonObject) -> Usage | None:

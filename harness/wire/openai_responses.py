@@ -248,8 +248,8 @@ def _read_tool(item: JsonObject) -> ToolDefinition:
 def _take_output(settings: JsonObject) -> OutputSchema | None:
     text = object_at(settings, "text")
     form = object_at(text, "format")
-    if form.get("type") != "json_schema":
-        return None
+    if form.keys() != {"type", "name", "schema", "strict"} or not form["strict"]:
+        return None  # not all of it is what we would write: it stays among the settings
     rest: JsonObject = {key: value for key, value in text.items() if key != "format"}
     if rest:
         settings["text"] = rest

@@ -256,9 +256,6 @@ def _canonical(recorded: Recorded, body: dict[str, Any]) -> Any:
         tool.setdefault("type", "custom")
         tool.get("function", tool).pop("strict", None)
         tool.get("function", tool).setdefault("description", "")
-    schema = body.get("response_format", {}).get("json_schema", {})
-    schema.pop("strict", None)
-    schema.pop("description", None)
     if body.get("stream") is False:
         del body["stream"]
     found = split("POST", recorded.path, json.dumps(body).encode())
