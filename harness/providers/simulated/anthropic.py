@@ -133,30 +133,25 @@ def _object(item: JsonValue, number: int) -> JsonObject:
 def _check_tool_blocks(messages: list[JsonObject]) -> None:
     asked: list[str] = []
     for number, message in enumerate(messages):
-        results = [
-            (place, block) for place, block in enumerate(objects_at(message, "content")) if _is(block, "tool_result")
-        ]
-        for place, block in results:
-            call = text_at(block, "tool_use_id")
+        blocks = objects_at(message, "content")
+        answered = {
+            text_at(block, "tool_use_id"): place for place, block in enumerate(blocks) if _is(block, "tool_result")
+        }
+        for call, place in answered.items():
             if call not in asked:
-                text = (
-                    f"messages.{number}.content.{place}: unexpected `tool_use_id` found in `tool_result` blocks: {call}. "
-                    "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
-                )
-                raise RejectedError(400, text)
-        answered = {text_at(block, "tool_use_id") for _, block in results}
+                what = f"messages.{number}.content.{place}: unexpected `tool_use_id` found in `tool_result` blocks"
+                text = "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
+                raise RejectedError(400, f"{what}: {call}. {text}")
         _check_all_answered([call for call in asked if call not in answered], number - 1)
-        asked = [text_at(block, "id") for block in objects_at(message, "content") if _is(block, "tool_use")]
+        asked = [text_at(block, "id") for block in blocks if _is(block, "tool_use")]
     _check_all_answered(asked, len(messages) - 1)
 
 
 def _check_all_answered(calls: list[str], number: int) -> None:
     if calls:
-        text = (
-            f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-            f"{', '.join(calls)}. Each `tool_use` block must have a corresponding `tool_result` block in the next message."
-        )
-        raise RejectedError(400, text)
+        what = "`tool_use` ids were found without `tool_result` blocks immediately after"
+        text = "Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+        raise RejectedError(400, f"messages.{number}: {what}: {', '.join(calls)}. {text}")
 
 
 def _messages(item: JsonObject) -> Iterator[Message]:
@@ -217,15 +212,13 @@ def _events(reply: Reply) -> Iterator[JsonObject]:
     begun: JsonObject = {**usage, "output_tokens": min(reply.usage.output_tokens, 3)}
     unended: JsonObject = dict.fromkeys(_ending(reply))
     yield {"type": "message_start", "message": _message(reply, [], unended, begun)}
-    index = 0
-    for block, deltas in _blocks(reply):
+    for index, (block, deltas) in enumerate(_blocks(reply)):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         if index == 0:
             yield {"type": "ping"}
         for delta in deltas:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
-        index += 1
     counts = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     yield {
         "type": "message_delta",

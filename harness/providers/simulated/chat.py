@@ -46,7 +46,7 @@ class ChatCompletions(OpenAIProvider):
             raise missing("messages")
         raw = [_object(item, number) for number, item in enumerate(items_at(body, "messages"))]
         if not raw:
-            text = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."
+            text = "Invalid 'messages': empty array. Expected an array with minimum length 1."
             raise RejectedError(400, text, param="messages", code="empty_array")
         _check_tool_messages(raw)
         instructions = [joined_text(message) for message in raw if message["role"] in ("system", "developer")]
@@ -132,8 +132,8 @@ def _check_tool_messages(messages: Sequence[JsonObject]) -> None:
 def _check_all_answered(open_calls: list[str], number: int) -> None:
     if open_calls:
         text = (
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
-            f"The following tool_call_ids did not have response messages: {', '.join(open_calls)}"
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            f"'tool_call_id'. The following tool_call_ids did not have response messages: {', '.join(open_calls)}"
         )
         raise RejectedError(400, text, param=f"messages.[{number}].role")
 

@@ -18,14 +18,13 @@ _TOKENS_LIMIT = 4_000_000
 _SERVER_FAULT = "The server had an error while processing your request. Sorry about that!"
 _OVERLOADED = "The engine is currently overloaded, please try again later"
 
+_NO_KEY = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+    "(i.e. Authorization: Bearer YOUR_KEY)."
+)
 _USUAL: dict[int, tuple[str, str, str | None]] = {
     400: ("Invalid request.", "invalid_request_error", None),
-    401: (
-        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-        "(i.e. Authorization: Bearer YOUR_KEY).",
-        "invalid_request_error",
-        None,
-    ),
+    401: (_NO_KEY, "invalid_request_error", None),
     403: ("You are not allowed to sample from this model.", "invalid_request_error", None),
     404: ("The requested resource does not exist.", "invalid_request_error", None),
     408: ("Request timed out.", "timeout", None),

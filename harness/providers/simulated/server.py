@@ -34,8 +34,8 @@ HEADER = ("x-simulated-provider", "agent-regression-harness")
 
 _NOT_JSON_ANTHROPIC = "The request body is not valid JSON"
 _NOT_JSON_OPENAI = (
-    "We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, but what was sent was not "
-    "valid JSON."
+    "We could not parse the JSON body of your request. The OpenAI API expects a JSON payload, but what was sent was "
+    "not valid JSON."
 )
 
 

@@ -41,7 +41,7 @@ class _StrictLoader(yaml.SafeLoader):
         if self.depth >= _MAX_DEPTH:
             raise _refusal(event.start_mark, f"nested more than {_MAX_DEPTH} deep; flatten it")
         self.depth += 1
-        node: yaml.Node | None = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
@@ -55,7 +55,7 @@ def read_yaml(path: Path) -> tuple[Any, dict[tuple[str | int, ...], Place]]:
     try:
         text = _read_text(path)
         loader = _StrictLoader(text)
-        node = loader.get_single_node()  # type: ignore[no-untyped-call]
+        node = loader.get_single_node()
         places: dict[tuple[str | int, ...], Place] = {}
         return _plain(node, (), places), places
     except yaml.MarkedYAMLError as error:
@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> tuple[Any, dict[tuple[str | int, ...], Place]]:
         raise BadInputError([Fault(str(path), 0, 0, f"{reason}; remove the character")]) from None
     finally:
         if loader is not None:
-            loader.dispose()  # type: ignore[no-untyped-call]
+            loader.dispose()
 
 
 def _read_text(path: Path) -> str:
