@@ -1,0 +1,193 @@
+"""Tools made from typed Python functions: the schema a model reads, and a call that never raises what it can tell.
+
+A synchronous function runs in the thread of the event loop, not in a worker: the tools of a trial share one world,
+and threads would change it in another order on each run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
+
+from harness.agent.docstrings import read_docstring
+from harness.agent.schemas import explain_faults, without_titles
+from harness.errors import BadInputError, CassetteError, InterceptionError, RegistryError, ToolError
+from harness.records.base import JsonObject
+from harness.records.message import ToolDefinition
+
+__all__ = ["Tool", "ToolOutcome", "make_tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What one call gave, as the model will read it."""
+
+    content: str
+    is_error: bool = False
+    broke: Exception | None = None
+    """What the tool raised without meaning to; for the log, where the traceback belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call."""
+
+    definition: ToolDefinition
+    function: Callable[..., Any]
+    """The plain function with the model's parameters, for agents that have their own way with tools."""
+    arguments: TypeAdapter[dict[str, Any]]
+    """Reads JSON text into keyword arguments."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.definition.name
+
+    @property
+    def description(self) -> str:
+        """What the model is told about it."""
+        return self.definition.description
+
+    @property
+    def parameters(self) -> JsonObject:
+        """JSON Schema of the arguments, an object."""
+        return self.definition.parameters
+
+    async def call(self, arguments: str) -> ToolOutcome:
+        """Run with arguments as a model wrote them: JSON text.
+
+        What goes wrong is an outcome that the model can act on. Only a fault of the project itself is raised
+        (:class:`BadInputError`, :class:`CassetteError`, :class:`InterceptionError`, :class:`RegistryError`).
+        """
+        try:
+            return await self._run(arguments.strip() or "{}")
+        except ToolError as error:
+            return ToolOutcome(str(error), is_error=True)
+        except (BadInputError, CassetteError, InterceptionError, RegistryError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a tool's failure is the model's to handle, whatever it is
+            return ToolOutcome(f"{self.name} failed: {type(error).__name__}: {error}", is_error=True, broke=error)
+
+    def call_sync(self, arguments: str) -> ToolOutcome:
+        """The same for a synchronous agent, which runs in a thread that has no event loop."""
+        return asyncio.run(self.call(arguments))
+
+    async def _run(self, arguments: str) -> ToolOutcome:
+        if not arguments.startswith("{"):
+            return self._refuse(f"- they must be one JSON object, not {arguments[:100]!r}")
+        try:
+            given = self.arguments.validate_json(arguments)
+        except ValidationError as error:
+            return self._refuse(explain_faults(error))
+        result = self.function(**given)
+        return ToolOutcome(_write(await result if inspect.isawaitable(result) else result))
+
+    def _refuse(self, faults: str) -> ToolOutcome:
+        what = f"The arguments of {self.name} do not fit its parameters; call it again with these mended:"
+        return ToolOutcome(f"{what}\n{faults}", is_error=True)
+
+
+def make_tool(function: Callable[..., Any], *, inject: Mapping[type, object] | None = None) -> Tool:
+    """A tool of a typed function; parameters annotated with a type of ``inject`` are bound and hidden from the model.
+
+    The description comes from the docstring; a parameter's from its ``Field``, else from the docstring.
+    Raises :class:`RegistryError` where a parameter has no type, or one that JSON can't express.
+    """
+    given = inject or {}
+    shape = _read_function(function, frozenset(given))
+    bound = {name: given[kind] for name, kind in shape.injected.items()}
+    return Tool(shape.definition, _bind(function, bound, shape.signature) if bound else function, shape.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    definition: ToolDefinition
+    arguments: TypeAdapter[dict[str, Any]]
+    signature: inspect.Signature
+    """Without the injected parameters."""
+    injected: Mapping[str, type]
+
+
+@functools.lru_cache(maxsize=1024)  # a trial binds the same functions to its own world, and a schema takes 0.5 ms
+def _read_function(function: Callable[..., Any], kinds: frozenset[type]) -> _Shape:
+    name = getattr(function, "__name__", None) or repr(function)
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+        signature = inspect.signature(function)
+    except (NameError, TypeError, ValueError) as error:
+        raise RegistryError(f"tool {name!r}: its parameters can't be read: {error}") from error
+    injected = {key: hints[key] for key in signature.parameters if _is_one_of(hints.get(key), kinds)}
+    parameters = [each for key, each in signature.parameters.items() if key not in injected]
+    for each in parameters:
+        if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL, each.VAR_KEYWORD):
+            raise RegistryError(f"tool {name!r}: {str(each)!r} can't be offered to a model; name each parameter")
+        if each.name not in hints:
+            raise RegistryError(f"tool {name!r}: parameter {each.name!r} has no type; annotate it")
+    signature = inspect.Signature([each.replace(annotation=hints[each.name]) for each in parameters])
+    try:
+        arguments = _arguments_adapter(signature)
+        schema = without_titles(arguments.json_schema())
+    except PydanticUserError as error:
+        reason = str(error).splitlines()[0]
+        raise RegistryError(f"tool {name!r}: a parameter's type can't be written as JSON: {reason}") from error
+    description, texts = read_docstring(function)
+    properties = typing.cast("dict[str, JsonObject]", schema.setdefault("properties", {}))
+    for key in texts.keys() & properties.keys():
+        properties[key].setdefault("description", texts[key])
+    definition = ToolDefinition(name=name, description=description, parameters=schema)
+    return _Shape(definition, arguments, signature, injected)
+
+
+def _is_one_of(hint: object, kinds: frozenset[type]) -> bool:
+    return isinstance(hint, type) and hint in kinds
+
+
+def _arguments_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, Any]]:
+    """Validates a JSON object as keyword arguments, by way of a function that returns what it was called with.
+
+    Not a model with a field for each: a parameter may have a name that a model's fields can't, such as ``schema``.
+    """
+
+    def collect(**arguments: Any) -> dict[str, Any]:
+        return arguments
+
+    shown: Any = collect  # Pydantic reads a callable's signature, which type checkers know nothing of
+    named = [each.replace(kind=each.KEYWORD_ONLY) for each in signature.parameters.values()]
+    shown.__signature__ = inspect.Signature(named)
+    shown.__annotations__ = {each.name: each.annotation for each in named}
+    return TypeAdapter(shown, config=ConfigDict(strict=True))
+
+
+def _bind(
+    function: Callable[..., Any], bound: Mapping[str, object], signature: inspect.Signature
+) -> Callable[..., Any]:
+    """The function with parameters filled in, showing only the others to whoever inspects it."""
+    partial = functools.partial(function, **bound)
+    partial.__dict__.update(
+        {key: getattr(function, key) for key in ("__name__", "__qualname__", "__module__", "__doc__")}
+    )
+    annotations = {each.name: each.annotation for each in signature.parameters.values()}
+    partial.__dict__.update(__signature__=signature, __annotations__=annotations)
+    return partial
+
+
+def _write(result: Any) -> str:
+    """A result as the model reads it: text as it is, everything else as compact JSON."""
+    if isinstance(result, str):
+        return result
+    return json.dumps(result, default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)  # its own order differs from one process to the next
+    return to_jsonable_python(value, by_alias=True)
