@@ -88,7 +88,8 @@ def _passes(case: CaseResult) -> str:
 def _score_changes(before: Iterable[Trial], now: Iterable[Trial]) -> tuple[list[str], list[str]]:
     """The scores whose mean over the trials is lower, and those whose mean is higher."""
     old, new = _means(before), _means(now)
-    lower, higher = [], []
+    lower: list[str] = []
+    higher: list[str] = []
     for name, value in new.items():
         if name in old and value != old[name]:
             (lower if value < old[name] else higher).append(f"{name}: {old[name]:g}, now {value:g}")

@@ -99,7 +99,7 @@ class _Reader:
                 reply=reply.message if reply else None,
                 stop=reply.stop if reply else None,
                 usage=reply.usage if reply else None,
-                cost_usd=cost_of(reply.usage, price) if reply and price else None,
+                cost_usd=cost_of(reply.usage, price) if reply and reply.usage and price else None,
                 error=error,
                 started=exchange.started,
                 duration=exchange.duration,

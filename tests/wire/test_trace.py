@@ -1,0 +1,153 @@
+"""What happened is read off the wire: exchanges in, ordered events out."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
+from harness.records.price import Price
+from harness.records.trace import HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
+from harness.wire.trace import read_events, total_cost, total_usage
+
+CALLS = [
+    {"id": "call_a", "type": "function", "function": {"name": "find", "arguments": '{"id": "1"}'}},
+    {"id": "call_b", "type": "function", "function": {"name": "find", "arguments": '{"id": '}},
+]
+SYSTEM = {"role": "system", "content": "Be kind."}
+USER = {"role": "user", "content": "Where are they?"}
+ASKS = {"role": "assistant", "content": None, "tool_calls": CALLS}
+RESULTS = [
+    {"role": "tool", "tool_call_id": "call_b", "content": "bad JSON"},
+    {"role": "tool", "tool_call_id": "call_a", "content": "on the van"},
+]
+
+
+def exchange(
+    messages: list[Any], reply: dict[str, Any] | None, *, status: int = 200, started: int = 0, **fields: Any
+) -> Exchange:
+    """One Chat Completions exchange; without a reply, a provider's error."""
+    request = {"model": "gpt-5-mini", "messages": messages, **fields}
+    finish = "tool_calls" if reply and reply.get("tool_calls") else "stop"
+    body: dict[str, Any] = {"error": {"message": "slow down", "type": "rate_limit_error", "code": "rate_limit"}}
+    if reply is not None:
+        body = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "gpt-5-mini-2025-08-07",
+            "choices": [{"index": 0, "message": reply, "finish_reason": finish}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+        }
+    return Exchange(
+        request=HttpRequest(
+            method="POST", uri="https://api.openai.com/v1/chat/completions", body=json.dumps(request).encode()
+        ),
+        response=HttpResponse(
+            status=status, headers=(("content-type", "application/json"),), body=json.dumps(body).encode()
+        ),
+        started=started,
+        duration=1_000,
+    )
+
+
+def test_tool_calls_get_their_results() -> None:
+    """Each call gets the result that a later request handed back, whatever the order; bad arguments stay text."""
+    events = read_events(
+        [
+            (exchange([SYSTEM, USER], ASKS), 1),
+            (exchange([SYSTEM, USER, ASKS, *RESULTS], {"role": "assistant", "content": "Found."}, started=5), 1),
+        ],
+        ["Where are they?"],
+        {},
+    )
+    assert [type(event) for event in events] == [UserTurn, SystemPrompt, ModelCall, ToolCalled, ToolCalled, ModelCall]
+    first, second = (event for event in events if isinstance(event, ToolCalled))
+    assert (first.arguments, first.result, first.turn) == ({"id": "1"}, "on the van", 1)
+    assert (second.arguments, second.result, second.turn) == ('{"id": ', "bad JSON", 1)
+    last = events[-1]
+    assert isinstance(last, ModelCall)
+    assert last.reply is not None
+    assert (last.turn, last.sent, last.reply.text, last.started) == (2, (), "Found.", 5)
+
+
+def test_only_what_is_new_is_shown() -> None:
+    """A request shows the messages that no earlier one had: a correction, not the whole conversation again."""
+    wrong = {"role": "assistant", "content": "{}"}
+    correction = {"role": "user", "content": "`answer` is missing."}
+    events = read_events(
+        [
+            (exchange([SYSTEM, USER], wrong), 1),
+            (exchange([SYSTEM, USER, wrong, correction], {"role": "assistant", "content": "Found."}), 1),
+        ],
+        ["Where are they?"],
+        {},
+    )
+    sent = [[message.role for message in event.sent] for event in events if isinstance(event, ModelCall)]
+    assert sent == [[], ["user"]]
+
+
+def test_a_failed_call_is_an_event_with_its_error() -> None:
+    """A rate limit has no reply and no cost; the retry sends nothing new."""
+    events = read_events(
+        [(exchange([USER], None, status=429), 1), (exchange([USER], {"role": "assistant", "content": "Hi."}), 1)],
+        ["Where are they?"],
+        {},
+    )
+    failed, answered = (event for event in events if isinstance(event, ModelCall))
+    assert (failed.status, failed.reply, failed.usage, failed.cost_usd) == (429, None, None, None)
+    assert failed.error is not None
+    assert "slow down" in failed.error
+    assert (answered.turn, answered.sent) == (2, ())
+    assert total_usage(events).total_tokens == 110
+
+
+def test_cost() -> None:
+    """The project's own price comes first; an unknown one makes the total unknown, never zero."""
+    played = [(exchange([USER], {"role": "assistant", "content": "Hi."}), 1)]
+    listed = read_events(played, ["Where are they?"], {})
+    assert total_cost(listed) == Decimal("0.000045")
+    own = read_events(played, ["x"], {"gpt-5-mini": Price(Decimal(1), Decimal(1))})
+    assert total_cost(own) == Decimal("0.00011")
+    unknown = read_events([(exchange([USER], {"role": "assistant", "content": "Hi."}, model="my-own"), 1)], ["x"], {})
+    assert isinstance(unknown[-1], ModelCall)
+    renamed = unknown[-1].model_copy(update={"cost_usd": None})
+    assert total_cost([*listed, renamed]) is None
+
+
+def test_every_user_turn_stands_before_its_calls() -> None:
+    """A turn that made no call is shown too."""
+    played = [(exchange([USER], {"role": "assistant", "content": "Hi."}), 2)]
+    events = read_events(played, ["Hello.", "Where are they?", "Thanks."], {})
+    assert [event.kind for event in events] == ["user_turn", "user_turn", "system_prompt", "model_call", "user_turn"]
+
+
+def test_other_traffic_is_shown_as_it_is() -> None:
+    """An exchange of another protocol, or with a body that is none of ours, is a plain HTTP call."""
+    strange = exchange([USER], None).model_copy(
+        update={"request": HttpRequest(method="GET", uri="https://example.org/tides", body=b"")}
+    )
+    broken = exchange([USER], None).model_copy(
+        update={"request": HttpRequest(method="POST", uri="https://x/v1/chat/completions", body=b"[1]")}
+    )
+    assert all(isinstance(event, HttpCall) for event in read_events([(strange, 0), (broken, 0)], [], {}))
+
+
+def test_a_cut_stream_says_how_it_ended() -> None:
+    """A stream without its last frame has no reply, and its error says that it was cut."""
+    whole = exchange([USER], {"role": "assistant", "content": "Hi."}, stream=True)
+    cut = whole.model_copy(
+        update={
+            "response": HttpResponse(
+                status=200,
+                headers=(("content-type", "text/event-stream"),),
+                body=b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"H"}}]}\n\n',
+                ending=Ending.CUT,
+            )
+        }
+    )
+    (call,) = (event for event in read_events([(cut, 1)], ["x"], {}) if isinstance(event, ModelCall))
+    assert call.reply is None
+    assert call.error is not None
+    assert "ended cut" in call.error
