@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from harness.records.base import JsonObject
 from harness.records.message import Api, ModelReply, ModelRequest
 from harness.wire import anthropic_messages, openai_chat, openai_responses
+from harness.wire.failures import broken_reply
 
 __all__ = ["Codec", "codec_for"]
 
@@ -32,12 +33,24 @@ class Codec:
     """The piece of the answer's text that an event brings."""
 
 
+def _checked(read: Callable[[JsonValue], ModelReply]) -> Callable[[JsonValue], ModelReply]:
+    """Turn what no record can hold, such as half a surrogate pair or bottomless nesting, into a broken reply."""
+
+    def read_reply(body: JsonValue) -> ModelReply:
+        try:
+            return read(body)
+        except (ValidationError, RecursionError) as error:
+            raise broken_reply("it holds text or nesting that can't be kept") from error
+
+    return read_reply
+
+
 _CODECS = {
     api: Codec(
         path=module.PATH,
         encode=module.encode,
         read_request=module.read_request,
-        read_reply=module.read_reply,
+        read_reply=_checked(module.read_reply),
         fold=module.fold,
         text_delta=module.text_delta,
     )
