@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -38,8 +39,9 @@ def _checked(read: Callable[[JsonValue], ModelReply]) -> Callable[[JsonValue], M
 
     def read_reply(body: JsonValue) -> ModelReply:
         try:
+            json.dumps(body, ensure_ascii=False).encode()  # as it will be written, long after it was paid for
             return read(body)
-        except (ValidationError, RecursionError) as error:
+        except (UnicodeEncodeError, ValidationError, RecursionError) as error:
             raise broken_reply("it holds text or nesting that can't be kept") from error
 
     return read_reply
