@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,7 @@ _WORDS = {
 }
 
 
+@functools.lru_cache(maxsize=256)
 def output_schema(model: type[BaseModel]) -> OutputSchema:
     """What a structured answer must look like. Raises :class:`TypeError` where it would be no JSON object.
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
 
-from harness.agent.tools import Tool
+from harness.agent.tools import Tool, make_tool
 from harness.errors import BadInputError, Fault
 from harness.records.base import JsonObject
 from harness.seams import Seams
@@ -24,10 +24,10 @@ class World:
     It starts as a copy of the scenario's ``world``; what it is at the end is what ``state`` expectations see.
     """
 
-    def __init__(self, state: Mapping[str, JsonValue]) -> None:
+    def __init__(self, state: Mapping[str, JsonValue], functions: Iterable[Callable[..., Any]] = ()) -> None:
         self.state: dict[str, Any] = copy.deepcopy(dict(state))
         """Plain JSON data; tools change it in place."""
-        self.tools: tuple[Tool, ...] = ()
+        self.tools: tuple[Tool, ...] = tuple(make_tool(function, inject={World: self}) for function in functions)
         """The subject's tools, bound to this world."""
 
 

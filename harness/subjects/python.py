@@ -1,0 +1,63 @@
+"""Puts a Python callable under test, whatever framework it is built on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from harness.errors import HarnessError
+from harness.registry import Subject
+from harness.subjects.task import Task, World
+
+__all__ = ["answer_turn", "make_world"]
+
+
+def make_world(subject: Subject, state: Mapping[str, JsonValue]) -> World:
+    """A fresh world with the subject's tools bound to it. Raises :class:`RegistryError` for a function that is none."""
+    return World(state, subject.tools)
+
+
+async def answer_turn(subject: Subject, task: Task) -> JsonValue:
+    """Have the subject answer one user turn: text, or structured data.
+
+    A synchronous callable runs in a worker thread, in the caller's context, so that a blocking client works and its
+    traffic is routed as any other. What the subject raises is passed on. Raises :class:`HarnessError` for an answer
+    that is none, or for a world in which the tools left something that is no JSON data.
+    """
+    if inspect.iscoroutinefunction(subject.function):
+        answer = await subject.function(task)
+    else:
+        answer = await asyncio.to_thread(subject.function, task)
+        if inspect.isawaitable(answer):  # a lambda or an object around a coroutine function shows it only now
+            answer = await answer
+    if answer is None:
+        raise HarnessError(f"subject {subject.name!r} returned None; return the answer: text, a model or JSON data")
+    if isinstance(answer, BaseModel):
+        answer = answer.model_dump(mode="json", by_alias=True)
+    if fault := next(_faults(answer, "the answer"), None):
+        raise HarnessError(f"subject {subject.name!r} returned no text, model or JSON data: {fault}")
+    if fault := next(_faults(task.world.state, "state"), None):
+        raise HarnessError(f"the tools of subject {subject.name!r} must keep plain JSON data in the world: {fault}")
+    return answer  # type: ignore[no-any-return]
+
+
+def _faults(value: object, place: str) -> Iterator[str]:
+    """Where a value is something that JSON can't hold."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(key, str):
+                yield from _faults(item, f"{place}.{key}")
+            else:
+                yield f"{place} has the key {key!r}; make it text"
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _faults(item, f"{place}.{number}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield f"{place} is {value!r}, which JSON has no word for"
+    elif value is not None and not isinstance(value, (str, int, float)):
+        yield f"{place} is of type {type(value).__name__}"
