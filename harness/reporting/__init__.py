@@ -1,1 +1,19 @@
-"""TODO"""
+"""Renders results for people and for CI: pure functions from records to text."""
+
+from __future__ import annotations
+
+from harness.reporting.conversation import render_conversation
+from harness.reporting.html import render_html
+from harness.reporting.junit import render_junit
+from harness.reporting.lines import Line, Style, render_lines
+from harness.reporting.markdown import render_markdown
+
+__all__ = [
+    "Line",
+    "Style",
+    "render_conversation",
+    "render_html",
+    "render_junit",
+    "render_lines",
+    "render_markdown",
+]

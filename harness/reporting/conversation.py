@@ -1,0 +1,72 @@
+"""A trace as plain text for a terminal: who said what, which tools ran, what it took."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from harness.records.message import Usage
+from harness.records.trace import Event, ModelCall, ToolCalled
+from harness.reporting.steps import Step, StepKind, steps_of
+from harness.reporting.wording import count, duration, money, tokens, visible
+
+__all__ = ["render_conversation"]
+
+_INDENT = "  "
+
+
+def render_conversation(events: Iterable[Event], *, width: int = 100) -> str:
+    """The events as text, ``width`` columns wide where prose allows; data and code are never wrapped.
+
+    Control characters in what was recorded are spelled out, so that a reply can't steer the terminal.
+    """
+    known = tuple(events)
+    blocks = ["\n".join(_block(step, width)) for step in steps_of(known)]
+    return "\n\n".join([*blocks, _totals(known)]) + "\n"
+
+
+def _block(step: Step, width: int) -> Iterator[str]:
+    facts = f"  ({', '.join(visible(fact) for fact in step.facts)})" if step.facts else ""
+    title = f"Tool {step.title}" if step.kind is StepKind.TOOL else step.title
+    yield f"{visible(title)}{facts}"
+    if step.kind is StepKind.TOOL:
+        yield from _field("arguments", step.arguments)
+        if step.result:
+            yield from _field("result", step.result)
+    elif step.text:
+        for line in visible(step.text).split("\n"):
+            yield from _wrapped(line, width)
+    if step.problem:
+        yield f"{_INDENT}! {visible(step.problem)}"
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    lines = visible(text).split("\n")
+    yield f"{_INDENT}{name}: {lines[0]}"
+    yield from (f"{_INDENT}{line}" for line in lines[1:])
+
+
+def _wrapped(line: str, width: int) -> Sequence[str]:
+    """Prose wrapped at words; a line that is indented or short stays as it is."""
+    if len(line) + len(_INDENT) <= width or line.startswith((" ", "\t", "{", "[", "|")):
+        return [f"{_INDENT}{line}" if line else ""]
+    return textwrap.wrap(
+        line, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _totals(events: Sequence[Event]) -> str:
+    calls = [event for event in events if isinstance(event, ModelCall)]
+    tools = sum(isinstance(event, ToolCalled) for event in events)
+    parts = [count(len(calls), "model call"), count(tools, "tool call")]
+    if calls:
+        answered = [call for call in calls if call.reply is not None]
+        usages = [call.usage for call in answered if call.usage is not None]
+        costs = [call.cost_usd for call in answered if call.cost_usd is not None]
+        parts += [
+            tokens(sum(usages, Usage()) if len(usages) == len(answered) else None),
+            money(sum(costs, Decimal(0)) if len(costs) == len(answered) else None),
+            duration(max(call.started + call.duration for call in calls)),
+        ]
+    return ", ".join(parts)

@@ -1,0 +1,90 @@
+"""The closing lines of a run on a terminal. Which colour a style has is the face's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+
+from harness.records.comparison import Results
+from harness.reporting.standing import Entry, Standing, Tone, count_standings, list_entries
+from harness.reporting.wording import count, join_commands, one_line
+
+__all__ = ["Line", "Style", "render_lines"]
+
+_NAME_WIDTH = 60
+"""Names are padded to the longest, up to this many characters; a longer one is kept whole."""
+
+
+class Style(StrEnum):
+    """What a piece of text is."""
+
+    PLAIN = "plain"
+    NAME = "name"
+    GOOD = "good"
+    BAD = "bad"
+    WARN = "warn"
+    MUTED = "muted"
+    COMMAND = "command"
+
+
+Line = tuple[tuple[Style, str], ...]
+"""Pieces that stand beside each other; their texts joined are the plain line."""
+
+_STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, Tone.MUTED: Style.MUTED}
+
+
+def render_lines(results: Results) -> tuple[Line, ...]:
+    """One line per case that is no plain pass, the commands that mend them, and the counts.
+
+    The worst stands last, where the eye is when a command ends. Cases that stand alike for the same reason share a line.
+    """
+    entries = list_entries(results)
+    groups = _alike(entry for entry in entries if entry.standing is not Standing.PASSED)
+    name_width = min(_NAME_WIDTH, max((len(one_line(group[0].id)) for group in groups), default=0))
+    word_width = max((len(_word(group[0].standing)) for group in groups), default=0)
+    lines: list[Line] = []
+    for group in reversed(groups):
+        lines.extend(_case_lines(group, name_width, word_width))
+    return (*lines, _counts(entries))
+
+
+def _alike(entries: Iterable[Entry]) -> list[list[Entry]]:
+    groups: dict[tuple[object, ...], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.standing, entry.transition, entry.reason or entry.id), []).append(entry)
+    return list(groups.values())
+
+
+def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Iterator[Line]:
+    entry = group[0]
+    word = _word(entry.standing)
+    said = [text for text in (one_line(entry.transition), one_line(entry.reason)) if text]
+    if len(group) > 1:
+        said[-1:] = [" ".join([*said[-1:], f"(and {count(len(group) - 1, 'other')})"])]
+    yield (
+        (Style.NAME, one_line(entry.id).ljust(name_width)),
+        (Style.PLAIN, "  "),
+        (_STYLES[entry.standing.tone], word.ljust(word_width) if said else word),
+        (Style.PLAIN, f"  {'  '.join(said)}" if said else ""),
+    )
+    indent = " " * (name_width + word_width + 4)
+    commands = (one.result.command for one in group if one.result and one.result.command)
+    if entry.standing is Standing.REMOVED:
+        return
+    for command in join_commands(commands):
+        yield ((Style.PLAIN, indent), (Style.COMMAND, command))
+
+
+def _word(standing: Standing) -> str:
+    """A regression is the one thing that shouts."""
+    return "WORSE" if standing is Standing.REGRESSED else standing.word
+
+
+def _counts(entries: Sequence[Entry]) -> Line:
+    pieces: list[tuple[Style, str]] = [(Style.PLAIN, f"{count(len(entries), 'case')}: ")]
+    for number, (standing, cases) in enumerate(count_standings(entries).items()):
+        pieces.append((Style.PLAIN, ", " if number else ""))
+        pieces.append((_STYLES[standing.tone], f"{cases:,} {standing.word}"))
+    if not entries:
+        pieces = [(Style.WARN, "0 cases: nothing ran")]
+    return tuple(piece for piece in pieces if piece[1])

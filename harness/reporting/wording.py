@@ -1,0 +1,83 @@
+"""How numbers and outcomes are said, in every output alike. Nothing unknown is ever printed as 0."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from decimal import Decimal
+
+from harness.records.message import Usage
+
+__all__ = [
+    "count",
+    "duration",
+    "join_commands",
+    "money",
+    "one_line",
+    "tokens",
+    "visible",
+]
+
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+"""Characters that steer a terminal or turn the reading direction: ESC, C1, bidirectional controls."""
+
+
+def count(number: int, noun: str) -> str:
+    """``1 case``, ``1,204 cases``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(nanoseconds: int | None) -> str:
+    """Whole units that a reader can compare: ``340 ms``, ``3.2 s``, ``2 min 5 s``."""
+    if nanoseconds is None:
+        return "unknown time"
+    milliseconds = round(nanoseconds / 1_000_000)
+    if milliseconds < 1_000:
+        return f"{milliseconds} ms" if milliseconds or not nanoseconds else "< 1 ms"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1_000:.1f} s"
+    minutes, seconds = divmod(round(milliseconds / 1_000), 60)
+    return f"{minutes:,} min {seconds} s"
+
+
+def money(usd: Decimal | None) -> str:
+    """US dollars with two digits from a cent on, else with the first two that say something."""
+    if usd is None:
+        return "unknown cost"
+    if usd == 0 or usd >= Decimal("0.01"):
+        return f"${usd:,.2f}"
+    digits = 1 - usd.adjusted()
+    return f"${round(usd, digits):f}"
+
+
+def tokens(usage: Usage | None) -> str:
+    """Prompt and output apart: ``1,204 → 86 tokens``."""
+    if usage is None:
+        return "unknown tokens"
+    return f"{usage.input_tokens:,} → {usage.output_tokens:,} tokens"
+
+
+def visible(text: str) -> str:
+    """The text with control and direction characters spelled out, so that it can't steer a terminal or hide its order."""
+    return _UNSAFE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str, limit: int = 400) -> str:
+    """The text on one line, cut at ``limit`` characters with an ellipsis that says so."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def join_commands(commands: Iterable[str]) -> tuple[str, ...]:
+    """As few commands as do the same: those without options that differ only in their paths become one."""
+    kept: list[str] = []
+    paths: list[str] = []
+    for command in dict.fromkeys(commands):
+        words = shlex.split(command)
+        if words[:2] == ["harness", "record"] and not any(word.startswith("-") for word in words):
+            paths.extend(words[2:])
+        else:
+            kept.append(command)
+    joined = [shlex.join(["harness", "record", *dict.fromkeys(paths)])] if paths else []
+    return (*joined, *kept)
