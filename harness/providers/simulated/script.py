@@ -210,6 +210,7 @@ _SAYINGS = {
     "missing": "is missing; add it",
     "model_type": "should be a mapping of keys to values",
     "string_type": "should be text; put it in quotes",
+    "string_unicode": "holds half a character; write the character itself",
     "string_too_short": "is empty; write a text",
     "tuple_type": "should be a list; begin each item with '- '",
     "too_short": "is empty; add an item",
