@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.records.base import Record
 from harness.records.mismatch import Mismatch, MismatchKind
 from harness.records.run import Trial
-from harness.records.score import Score, ScoreStatus
+from harness.records.score import Score, ScorerKind, ScoreStatus
 from harness.records.trace import Trace
 from harness.reporting.differences import Line, Row, RowKind, compare_steps, compare_texts, first_difference
 from harness.reporting.standing import Entry, Standing
@@ -119,7 +119,7 @@ def _scores(now: Iterable[Score], before: Iterable[Score]) -> list[ScoreView]:
 
 def _value(score: Score) -> str:
     """A judge's mark; a check's 1.0 says no more than its status."""
-    return f"{score.value:g}" if score.value is not None and score.value not in (0.0, 1.0) else ""
+    return f"{score.value:g}" if score.value is not None and score.scorer is ScorerKind.JUDGE else ""
 
 
 def _said(score: Score) -> str:
@@ -132,7 +132,7 @@ def _mismatch(mismatch: Mismatch) -> MismatchView:
     where = f"Model call {mismatch.turn}: " if mismatch.turn else ""
     meaning = {
         MismatchKind.STALE: "What the author wrote differs from the recording, so nothing was compared: record again.",
-        MismatchKind.CHANGED: "The agent did something that the recording does not hold: a regression until shown otherwise.",
+        MismatchKind.CHANGED: "The agent did what the recording does not hold: a regression until shown otherwise.",
     }[mismatch.kind]
     return MismatchView(
         title=f"{where}{mismatch.cause}",

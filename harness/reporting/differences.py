@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from enum import StrEnum
 
@@ -139,10 +139,9 @@ def _titled(step: Step) -> str:
 
 
 def _pair_lines(before: list[str], now: list[str]) -> Iterator[Line]:
-    if len(before) * len(now) > _PRODUCT_LIMIT:
-        opcodes = _trimmed(before, now)
-    else:
-        opcodes = SequenceMatcher(None, before, now, autojunk=False).get_opcodes()
+    large = len(before) * len(now) > _PRODUCT_LIMIT
+    matcher = SequenceMatcher(None, before, now, autojunk=False)
+    opcodes: Iterable[tuple[str, int, int, int, int]] = _trimmed(before, now) if large else matcher.get_opcodes()
     for tag, i1, i2, j1, j2 in opcodes:
         if tag == "equal":
             yield from (Line(before=(line, "", ""), now=(line, "", "")) for line in before[i1:i2])

@@ -41,11 +41,11 @@ def render_html(results: Results, facts: RunFacts | None) -> str:
         .get_template("report.html.j2")
         .render(
             view=view,
-            style=Markup(style),  # noqa: S704: our own file
-            script=Markup(script),  # noqa: S704: our own file
+            style=Markup(style),  # noqa: S704 (our own file)
+            script=Markup(script),  # noqa: S704 (our own file)
             policy=_policy(style, script),
             icon=_icon(view.tone),
-            index=Markup(_index(view, starts)),  # noqa: S704: escaped there
+            index=Markup(_index(view, starts)),  # noqa: S704 (escaped there)
             blocks=blocks,
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from harness.records.comparison import Results
 from harness.records.run import Trial
@@ -45,25 +45,25 @@ def render_junit(results: Results) -> str:
         "skipped": str(kinds.count("skipped")),
         **_time([trial for entry in entries for trial in entry.trials]),
     }
-    root = ElementTree.Element("testsuites", {"name": "harness", **totals})
-    suite = ElementTree.SubElement(root, "testsuite", {"name": "scenarios", **totals})
+    root = ET.Element("testsuites", {"name": "harness", **totals})
+    suite = ET.SubElement(root, "testsuite", {"name": "scenarios", **totals})
     for entry in entries:
         _add_case(suite, entry)
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _add_case(suite: ElementTree.Element, entry: Entry) -> None:
+def _add_case(suite: ET.Element, entry: Entry) -> None:
     attributes = {"classname": entry.scenario.replace("/", "."), "name": entry.id}
     if entry.result:
         attributes["file"] = entry.result.source
     attributes |= _time(entry.trials)
-    case = ElementTree.SubElement(suite, "testcase", {key: _clean(value) for key, value in attributes.items()})
+    case = ET.SubElement(suite, "testcase", {key: _clean(value) for key, value in attributes.items()})
     kind = _ELEMENTS.get(entry.standing)
     if kind is None:
         return
     headline = ": ".join(part for part in (entry.standing.word, one_line(entry.reason)) if part)
-    child = ElementTree.SubElement(case, kind, {"type": entry.standing.value, "message": _clean(headline)})
+    child = ET.SubElement(case, kind, {"type": entry.standing.value, "message": _clean(headline)})
     child.text = _clean("\n".join([headline, *_lines(entry)]))
 
 

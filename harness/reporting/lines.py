@@ -36,7 +36,7 @@ _STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, To
 def render_lines(results: Results) -> tuple[Line, ...]:
     """One line per case that is no plain pass, the commands that mend them, and the counts.
 
-    The worst stands last, where the eye is when a command ends. Cases that stand alike for the same reason share a line.
+    The worst stands last, where the eye is when a command ends. Cases alike in standing and reason share a line.
     """
     entries = list_entries(results)
     groups = _alike(entry for entry in entries if entry.standing is not Standing.PASSED)

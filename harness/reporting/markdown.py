@@ -68,10 +68,10 @@ def _by_cause(members: Iterable[Entry]) -> Iterator[tuple[str, int]]:
         names = ", ".join(_code(entry.id) for entry in alike[:10])
         others = f" and {count(len(alike) - 10, 'other')}" if len(alike) > 10 else ""
         yield f"- {names}{others}" + (f": {_code(reason)}" if reason else ""), len(alike)
-    commands = [entry.result.command for alike in causes.values() for entry in alike if _command(entry)]
+    commands = [command for alike in causes.values() for entry in alike if (command := _command(entry))]
     if commands:
         yield "", 0
-        yield from ((line, 0) for line in _block(join_commands(filter(None, commands))))
+        yield from ((line, 0) for line in _block(join_commands(commands)))
 
 
 def _block(commands: Iterable[str]) -> Iterator[str]:

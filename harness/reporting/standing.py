@@ -76,7 +76,7 @@ _LOOKS = {
     Standing.UNRECORDED: ("○", Tone.WARN),
     Standing.FLAKY: ("≈", Tone.WARN),
     Standing.INCONCLUSIVE: ("~", Tone.WARN),
-    Standing.REMOVED: ("−", Tone.WARN),  # noqa: RUF001: the sign, not a hyphen: it stands alone
+    Standing.REMOVED: ("−", Tone.WARN),  # noqa: RUF001 (a sign that stands alone)
     Standing.IMPROVED: ("▲", Tone.GOOD),
     Standing.PASSED: ("✓", Tone.GOOD),
     Standing.XFAILED: ("⊘", Tone.MUTED),

@@ -34,7 +34,11 @@ class Mark(Record):
     @property
     def label(self) -> str:
         """For readers who don't see the mark."""
-        return f"trial {self.trial}: {self.outcome.word}" if self.count == 1 else f"{self.count} × {self.outcome.word}"
+        return (
+            f"trial {self.trial}: {self.outcome.word}"
+            if self.count == 1
+            else f"{self.count} trials {self.outcome.word}"
+        )
 
 
 class CaseRow(Record):
@@ -171,6 +175,8 @@ def _groups(rows: Iterable[CaseRow]) -> tuple[Group, ...]:
 
 def _summary(results: Results, entries: Sequence[Entry]) -> str:
     cases, trials = count(len(results.cases), "case"), count(len(results.trials), "trial")
+    if len(entries) > len(results.cases):
+        cases += f" and {len(entries) - len(results.cases):,} removed"
     changes = {entry.comparison.change for entry in entries if entry.comparison}
     if not changes or changes <= {Change.NEW}:
         against = "no baseline to compare with yet"

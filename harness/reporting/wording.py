@@ -59,7 +59,7 @@ def tokens(usage: Usage | None) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with control and direction characters spelled out, so that it can't steer a terminal or hide its order."""
+    """The text with control and direction characters spelled out, so that it steers no terminal."""
     return _UNSAFE.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", text.replace("\r\n", "\n"))
 
 

@@ -13,7 +13,7 @@
     for (const [name, value] of Object.entries(attributes)) {
       if (value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
     }
-    node.append(...children.flat().filter(Boolean));
+    node.append(...children.flat(Infinity).filter(Boolean));
     return node;
   }
   const quoted = (text) => make("bdi", {}, text);
@@ -96,7 +96,7 @@
   function renderMarks(row, current) {
     return make("span", { class: "marks" }, (row.marks ?? []).map((mark) => {
       const { tone, word, mark: sign } = standings[mark.outcome];
-      const label = mark.count ? `${mark.count} × ${word}` : `trial ${mark.trial}: ${word}`;
+      const label = mark.count ? `${mark.count} trials ${word}` : `trial ${mark.trial}: ${word}`;
       return make("a", { class: tone, href: linkTo(row, mark.trial), title: label, "aria-label": label,
         "aria-current": mark.trial === current && "true" }, mark.count ? `${sign} ×${mark.count}` : sign);
     }));

@@ -73,7 +73,7 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
     const was = standings[baseline.outcome];
     return [make("h3", {}, "Against the baseline"),
       make("p", {}, `It ${was.word} there. `, quoted(baseline.first || "The conversation is the same.")),
-      renderFacts(baseline.facts, "There: "),
+      renderFacts(baseline.facts, "In the baseline: "),
       baseline.rows && renderDiff("Baseline", "This run", baseline.rows.flatMap(renderRow)),
       baseline.state && [make("h3", {}, "The world at the end, against the baseline"), renderDiff("Baseline", "This run", renderLines(baseline.state))]];
   }
@@ -98,6 +98,6 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
         make("span", { class: "badge" }, `${outcome.mark} ${outcome.word}`)),
       make("nav", { "aria-label": "Trials" }, turn(neighbours.previous, "previous", "← Previous"), turn(neighbours.next, "next", "Next →"),
         make("button", { type: "button", "data-close": true }, "Close"))),
-    make("div", { class: "sheet" }, parts.flat(3)),
+    make("div", { class: "sheet" }, parts),
   ];
 };
