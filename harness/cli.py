@@ -190,7 +190,7 @@ def _compare(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
 
     results, _facts = pipeline.reopen(arguments.b, arguments.a)
-    _print_results(results, verbose=False)
+    _print_results(results)
     return pipeline.exit_code(results)
 
 
@@ -245,12 +245,16 @@ def _provider(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _print_results(results: Results, *, verbose: bool) -> None:
-    from harness.reporting import render_lines
+def _print_results(results: Results, *, verbose: bool = False) -> None:
+    from harness.reporting import Style, render_lines
 
+    colours = {Style.GOOD: 32, Style.BAD: 31, Style.WARN: 33, Style.MUTED: 2, Style.NAME: 1, Style.COMMAND: 36}
     coloured = _coloured()
     for line in render_lines(results, verbose=verbose):
-        print(line.painted() if coloured else line.text)
+        pieces = (
+            f"\x1b[{colours[style]}m{text}\x1b[0m" if coloured and style in colours else text for style, text in line
+        )
+        print("".join(pieces))
 
 
 def _coloured() -> bool:

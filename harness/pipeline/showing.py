@@ -19,7 +19,7 @@ def show_file(project: Project, file: Path) -> Iterator[str]:
     if file.suffix == ".json":
         for trial in read_results(file).trials:
             title = f"{trial.scenario} · {trial.case} · trial {trial.trial} · {trial.outcome}"
-            yield render_conversation(trial.trace.events if trial.trace else (), title=title)
+            yield f"{title}\n\n{render_conversation(trial.trace.events if trial.trace else ())}"
         return
     cassette = load_cassette(file)
     metadata = cassette.metadata
@@ -29,4 +29,4 @@ def show_file(project: Project, file: Path) -> Iterator[str]:
         title = f"{metadata.scenario} · {metadata.case} · trial {metadata.trial}{judge}"
         title += f"\nrecorded {metadata.recorded_at}, {metadata.recorded_from}"
     events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices)
-    yield render_conversation(events, title=title)
+    yield f"{title}\n\n{render_conversation(events)}"
