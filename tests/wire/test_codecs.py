@@ -21,6 +21,7 @@ from harness.records.message import (
     ToolCall,
     ToolDefinition,
     ToolResult,
+    Usage,
     UserMessage,
 )
 from harness.wire.anthropic_messages import DEFAULT_MAX_TOKENS
@@ -276,6 +277,136 @@ def test_why_the_model_stopped(api: Api, body: dict[str, Any], wanted: StopReaso
     assert reply.stop is wanted
     if "No." in json.dumps(body):
         assert reply.message.text == "No."
+
+
+@pytest.mark.parametrize(
+    ("api", "body"),
+    [
+        (
+            Api.OPENAI_CHAT,
+            {
+                "choices": [{"message": {"content": "x"}}],
+                "usage": {
+                    "prompt_tokens": 100,
+                    "completion_tokens": 9,
+                    "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20},
+                    "completion_tokens_details": {"reasoning_tokens": 4},
+                },
+            },
+        ),
+        (
+            Api.OPENAI_RESPONSES,
+            {
+                "output": [REASONING],
+                "usage": {
+                    "input_tokens": 100,
+                    "output_tokens": 9,
+                    "input_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 20},
+                    "output_tokens_details": {"reasoning_tokens": 4},
+                },
+            },
+        ),
+        (
+            Api.ANTHROPIC_MESSAGES,
+            {
+                "content": [],
+                "usage": {
+                    "input_tokens": 50,
+                    "cache_read_input_tokens": 30,
+                    "cache_creation_input_tokens": 20,
+                    "output_tokens": 9,
+                    "output_tokens_details": {"thinking_tokens": 4},
+                },
+            },
+        ),
+    ],
+)
+def test_what_was_used(api: Api, body: dict[str, Any]) -> None:
+    """One meaning for all providers: the prompt's tokens include the cached and the written ones."""
+    wanted = Usage(input_tokens=100, output_tokens=9, cached_input_tokens=30, cache_write_tokens=20, reasoning_tokens=4)
+    assert codec_for(api).read_reply(body).usage == wanted
+
+
+TOOL = ToolDefinition(name="find", description="Finds.", parameters={"type": "object", "properties": {}})
+FORM = {"type": "object", "properties": {}, "additionalProperties": False, "required": []}
+
+
+@pytest.mark.parametrize(
+    ("api", "wanted"),
+    [
+        (
+            Api.OPENAI_CHAT,
+            {
+                "model": "gpt-4.1",
+                "messages": [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hi"}],
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {"name": "find", "description": "Finds.", "parameters": TOOL.parameters},
+                    }
+                ],
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "answer", "schema": FORM, "strict": True},
+                },
+                "stream": True,
+                "stream_options": {"include_usage": True},
+                "seed": 7,
+            },
+        ),
+        (
+            Api.OPENAI_RESPONSES,
+            {
+                "model": "gpt-4.1",
+                "instructions": "Be short.",
+                "input": [{"role": "user", "content": "Hi"}],
+                "tools": [
+                    {
+                        "type": "function",
+                        "name": "find",
+                        "description": "Finds.",
+                        "parameters": TOOL.parameters,
+                        "strict": False,
+                    }
+                ],
+                "text": {"format": {"type": "json_schema", "name": "answer", "schema": FORM, "strict": True}},
+                "stream": True,
+                "store": False,
+                "seed": 7,
+            },
+        ),
+        (
+            Api.ANTHROPIC_MESSAGES,
+            {
+                "model": "gpt-4.1",
+                "system": "Be short.",
+                "messages": [{"role": "user", "content": "Hi"}],
+                "tools": [{"name": "find", "description": "Finds.", "input_schema": TOOL.parameters}],
+                "output_config": {
+                    "format": {
+                        "type": "json_schema",
+                        "schema": {key: value for key, value in FORM.items() if key != "required"},
+                    }
+                },
+                "max_tokens": DEFAULT_MAX_TOKENS,
+                "stream": True,
+                "seed": 7,
+            },
+        ),
+    ],
+)
+def test_a_whole_request(api: Api, wanted: dict[str, Any]) -> None:
+    """Every part of a request, as each provider's reference writes it."""
+    request = ModelRequest(
+        model="gpt-4.1",
+        system="Be short.",
+        messages=(UserMessage(text="Hi"),),
+        tools=(TOOL,),
+        output=OutputSchema(name="answer", schema={"type": "object", "properties": {}}),
+        settings={"seed": 7},
+        stream=True,
+    )
+    assert codec_for(api).encode(request) == wanted
 
 
 def test_an_invalid_prompt_is_the_models_matter() -> None:
