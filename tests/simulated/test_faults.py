@@ -165,7 +165,7 @@ def test_a_cut_plain_reply_breaks_in_the_middle(start):
     url = start('match: {user: Hello}\nrules: [{say: "One two three.", cut: {after_chunks: 1}}]\n')
     with (
         httpx2.Client(headers={"authorization": "Bearer simulated"}) as client,
-        pytest.raises(httpx2.RemoteProtocolError, match="incomplete message body"),
+        pytest.raises(httpx2.RemoteProtocolError, match="without sending complete message body"),
     ):
         client.post(f"{url}/v1/chat/completions", json={"model": "m", "messages": SAID})
 

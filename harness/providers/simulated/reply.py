@@ -14,6 +14,7 @@ __all__ = ["DroppedError", "RejectedError", "Reply", "arguments_text", "count_to
 
 _TOKEN = re.compile(r"\s?\w{1,7}|\s?[^\w\s]{1,3}|\s+")
 _DATED = {
+    "claude-3-5-haiku-latest": "claude-3-5-haiku-20241022",
     "claude-haiku-4-5": "claude-haiku-4-5-20251001",
     "claude-opus-4-5": "claude-opus-4-5-20251101",
     "claude-sonnet-4-5": "claude-sonnet-4-5-20250929",

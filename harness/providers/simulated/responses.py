@@ -249,7 +249,7 @@ def _response(body: JsonObject, reply: Reply, status: str, output: list[JsonObje
         "service_tier": "default" if ended else "auto",
         "store": body.get("store", True),
         "temperature": body.get("temperature", 1.0),
-        "text": {"format": {"type": "text"}, "verbosity": "medium", **object_at(body, "text")},
+        "text": _echoed_text(object_at(body, "text")),
         "tool_choice": body.get("tool_choice", "auto"),
         "tools": [_echoed(tool) for tool in items_at(body, "tools")],
         "top_logprobs": body.get("top_logprobs", 0),
@@ -259,6 +259,12 @@ def _response(body: JsonObject, reply: Reply, status: str, output: list[JsonObje
         "user": body.get("user"),
         "metadata": object_at(body, "metadata"),
     }
+
+
+def _echoed_text(text: JsonObject) -> JsonObject:
+    asked = object_at(text, "format") or {"type": "text"}
+    form = {"description": None, "strict": True, **asked} if asked.get("type") == "json_schema" else asked
+    return {"verbosity": "medium", **text, "format": form}
 
 
 def _echoed(tool: JsonValue) -> JsonValue:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from harness.errors import BadInputError, Fault
@@ -40,6 +40,13 @@ def _as_list(value: object) -> object:
 
 def _as_drop(value: object) -> object:
     return {} if value is True else value
+
+
+def _not_empty(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """A constraint on the length would also complain where the rules that are there are faulty."""
+    if not rules:
+        raise ValueError("is empty; add a rule")
+    return rules
 
 
 Text = Annotated[str, Field(min_length=1, strict=True)]
@@ -167,7 +174,7 @@ class ScriptFile(Record):
     """What a script file holds."""
 
     match: Match
-    rules: Annotated[tuple[Rule, ...], Field(min_length=1)]
+    rules: Annotated[tuple[Rule, ...], AfterValidator(_not_empty)]
 
 
 class Script(ScriptFile):
@@ -213,7 +220,6 @@ _SAYINGS = {
     "string_unicode": "holds half a character; write the character itself",
     "string_too_short": "is empty; write a text",
     "tuple_type": "should be a list; begin each item with '- '",
-    "too_short": "is empty; add an item",
     "dict_type": "should be a mapping of keys to values",
 }
 
