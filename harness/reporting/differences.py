@@ -127,15 +127,18 @@ def _unequal(before: Sequence[Step], now: Sequence[Step], at: int) -> Iterator[R
         if tag == "equal":
             for offset, old in enumerate(before[i1:i2]):
                 index = j1 + offset
-                lines = compare_texts(_titled(old), _titled(now[index]))
+                lines = compare_texts(*_bodies(old, now[index]))
                 yield Row(kind=RowKind.CHANGED, at=at + index, step=old, lines=lines)
         else:
             yield from (Row(kind=RowKind.BEFORE, at=at + j1, step=old) for old in before[i1:i2])
             yield from (Row(kind=RowKind.NOW, at=at + index) for index in range(j1, j2))
 
 
-def _titled(step: Step) -> str:
-    return step.body if step.kind in (StepKind.MODEL, StepKind.USER) else f"{step.title}\n{step.body}"
+def _bodies(before: Step, now: Step) -> tuple[str, str]:
+    """What the two steps say, with their titles where these are part of the difference."""
+    if before.title == now.title or now.kind is StepKind.MODEL:
+        return before.body, now.body
+    return f"{before.title}\n{before.body}", f"{now.title}\n{now.body}"
 
 
 def _pair_lines(before: list[str], now: list[str]) -> Iterator[Line]:

@@ -14,6 +14,9 @@ __all__ = ["Line", "Style", "render_lines"]
 _NAME_WIDTH = 60
 """Names are padded to the longest, up to this many characters; a longer one is kept whole."""
 
+_COMMAND_LIMIT = 4_000
+"""Characters; a shell's line has to be whole to be pasted."""
+
 
 class Style(StrEnum):
     """What a piece of text is."""
@@ -72,7 +75,7 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
     if entry.standing is Standing.REMOVED:
         return
     for command in join_commands(commands):
-        yield ((Style.PLAIN, indent), (Style.COMMAND, command))
+        yield ((Style.PLAIN, indent), (Style.COMMAND, one_line(command, _COMMAND_LIMIT)))
 
 
 def _word(standing: Standing) -> str:

@@ -188,7 +188,7 @@ def _summary(results: Results, entries: Sequence[Entry]) -> str:
 
 def _totals(trials: Sequence[Trial]) -> tuple[str, ...]:
     """Tokens, cost and recorded time of some trials; what is unknown is counted, never added as 0."""
-    traces = [trial.trace for trial in trials if trial.trace is not None]
+    traces = [trial.trace for trial in trials if trial.trace is not None and trial.trace.model_calls]
     if not traces:
         return ()
     used = sum(trace.usage.total_tokens for trace in traces)

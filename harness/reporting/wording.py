@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -21,6 +20,9 @@ __all__ = [
 
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Characters that steer a terminal or turn the reading direction: ESC, C1, bidirectional controls."""
+
+_PLAIN_RECORD = re.compile(r"harness record( [\w./][\w./-]*)+")
+"""Paths only: no option, nothing that a shell would read otherwise."""
 
 
 def count(number: int, noun: str) -> str:
@@ -71,13 +73,8 @@ def one_line(text: str, limit: int = 400) -> str:
 
 def join_commands(commands: Iterable[str]) -> tuple[str, ...]:
     """As few commands as do the same: those without options that differ only in their paths become one."""
-    kept: list[str] = []
-    paths: list[str] = []
-    for command in dict.fromkeys(commands):
-        words = shlex.split(command)
-        if words[:2] == ["harness", "record"] and not any(word.startswith("-") for word in words):
-            paths.extend(words[2:])
-        else:
-            kept.append(command)
-    joined = [shlex.join(["harness", "record", *dict.fromkeys(paths)])] if paths else []
-    return (*joined, *kept)
+    known = tuple(dict.fromkeys(commands))
+    plain = [command for command in known if _PLAIN_RECORD.fullmatch(command)]
+    paths = dict.fromkeys(path for command in plain for path in command.split()[2:])
+    joined = [" ".join(["harness record", *paths])] if paths else []
+    return (*joined, *(command for command in known if command not in plain))
