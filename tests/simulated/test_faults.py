@@ -130,16 +130,14 @@ def test_a_cut_stream_breaks_after_the_events_that_were_promised(start, path):
     url = start(CUT)
     body = {"model": "m", "max_tokens": 9, "messages": SAID, "input": "Hello", "stream": True}
     headers = {"authorization": "Bearer simulated", "anthropic-version": "2023-06-01"}
-    received = b""
+    pieces: list[bytes] = []
     with httpx2.Client() as client:
-        with (
-            pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"),
-            client.stream("POST", url + path, json=body, headers=headers) as response,
-        ):
+        with client.stream("POST", url + path, json=body, headers=headers) as response:
             assert response.status_code == 200
-            for piece in response.iter_raw():
-                received += piece
+            with pytest.raises(httpx2.RemoteProtocolError, match="incomplete chunked read"):
+                pieces.extend(response.iter_raw())
         whole = client.post(url + path, json=body, headers=headers)
+    received = b"".join(pieces)
     assert received.count(b"\n\n") == 3
     assert received.endswith(b"\n\n")
     assert whole.text.count("\n\n") > 6

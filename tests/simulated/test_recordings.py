@@ -1,7 +1,7 @@
 """Our bytes beside the real providers': each recorded request is put to us, and the shapes are compared.
 
-The script says what the recorded model said, so the two responses should have the same events in the same order, the same
-keys and the same types. What may differ is listed here, each with its reason.
+The script says what the recorded model said, so the two responses should have the same events in the same order, the
+same keys and the same types. What may differ is listed here, each with its reason.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def shape(value: object, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         yield path, "object"
         for key, item in value.items():
-            free = path.endswith(("input", "tools[].parameters")) or path.endswith("format.schema")
+            free = path.endswith(("input", "tools[].parameters", "format.schema"))
             if not free:
                 yield from shape(item, f"{path}.{key}".lstrip("."))
     elif isinstance(value, list):
@@ -229,9 +229,7 @@ def runs(found: list[tuple[str, dict | str]], *, drop_content: bool = False) -> 
     kinds = [(kind(name, data), data) for name, data in found]
     if drop_content:  # the recorded model spent its whole length on thinking and said nothing
         kinds = [(name, data) for name, data in kinds if name != "content"]
-    return [
-        (name, [data for _, data in group]) for name, group in itertools.groupby(kinds, key=lambda pair: pair[0])
-    ]
+    return [(name, [data for _, data in group]) for name, group in itertools.groupby(kinds, key=lambda pair: pair[0])]
 
 
 def kind(name: str, data: dict | str) -> str:
@@ -265,7 +263,7 @@ def test_error_bodies_have_the_real_shape(start):
     """The recorded errors and ours have the same keys and types."""
     openai_error = json.loads(recorded("22-resp-error-4xx", 0).text)
     anthropic_error = json.loads(recorded("32-anth-error-4xx", 1).text)
-    url = start('match: {user: Hello}\nrules: [{fail: {status: 404}}]\n')
+    url = start("match: {user: Hello}\nrules: [{fail: {status: 404}}]\n")
     said = [{"role": "user", "content": "Hello"}]
     with httpx2.Client(headers={"authorization": "Bearer k", "anthropic-version": "2023-06-01"}) as client:
         ours = client.post(f"{url}/v1/responses", json={"model": "m", "input": "Hello"}).json()

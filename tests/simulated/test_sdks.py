@@ -15,7 +15,7 @@ from pydantic import BaseModel
 GPT = "gpt-5-mini"
 CLAUDE = "claude-haiku-4-5"
 QUESTION = "What is the weather in Paris and in Rome?"
-SAID = "It is 18 °C in Paris; in Rome it is 24 °C — \"sunny\" 🌞.\n\nAnything else?"
+SAID = 'It is 18 °C in Paris; in Rome it is 24 °C — "sunny" 🌞.\n\nAnything else?'
 
 SCRIPT = f"""
 match: {{user: weather}}

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from harness.errors import BadInputError, Fault
@@ -47,6 +47,12 @@ def _not_empty(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
     if not rules:
         raise ValueError("is empty; add a rule")
     return rules
+
+
+def _object_or_text(arguments: JsonValue) -> JsonValue:
+    if not isinstance(arguments, dict | str):
+        raise ValueError("arguments are a mapping of names to values, or a text to send as it stands")
+    return arguments
 
 
 Text = Annotated[str, Field(min_length=1, strict=True)]
@@ -91,7 +97,7 @@ class ScriptedCall(Record):
     """A tool call that the model makes."""
 
     tool: Text
-    arguments: JsonObject | str = {}
+    arguments: Annotated[JsonValue, AfterValidator(_object_or_text)] = {}
     """An object; or text, sent as it stands, which may be invalid JSON."""
 
 
@@ -225,7 +231,7 @@ _SAYINGS = {
 
 
 def _fault(path: Path, detail: ErrorDetails, places: dict[tuple[str | int, ...], Place]) -> Fault:
-    steps = tuple(step for step in detail["loc"] if step not in ("dict[str,nullable]", "str"))
+    steps = detail["loc"]
     known = next((steps[:length] for length in range(len(steps), -1, -1) if steps[:length] in places), ())
     line, column = places.get(known, (1, 1))
     name = ".".join(map(str, steps)) or "the file"
