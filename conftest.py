@@ -1,4 +1,4 @@
-"""Registers the two shipped worlds, as any project's conftest.py would its own: importing a module declares what is in it."""
+"""Registers the two shipped worlds, as any project would its own: importing a module declares what is in it."""
 
 import scenarios.research.desk
 import scenarios.support.desk  # noqa: F401 - imported for its declarations

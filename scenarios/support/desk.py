@@ -1,6 +1,6 @@
 """The support desk of a homeware shop: its tools, its refund policy, and the agent that answers customers.
 
-The policy stands in the prompt, so that the agent can explain it, and is enforced here, so that no reply can get around it.
+The policy stands in the prompt, so that the agent can explain it, and is enforced here, so that nothing gets around it.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ class AmountsOnFile(RootModel[str]):
     """A reply to a customer that names no amount of money but those of their orders and refunds, or of the policy."""
 
     @model_validator(mode="after")
-    def _is_on_file(self, info: ValidationInfo) -> AmountsOnFile:
-        known = _amounts_on_file(info.context["world"]) if info.context else set()
+    def _is_on_file(self, info: ValidationInfo[dict[str, Any]]) -> AmountsOnFile:
+        known = _amounts_on_file(info.context["world"])
         for before, after in _AMOUNT_IN_TEXT.findall(self.root):
             amount = Decimal((before or after).replace(",", ""))
             if amount not in known:
