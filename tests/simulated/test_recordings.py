@@ -236,6 +236,8 @@ def kind(name: str, data: dict | str) -> str:
     """The event's name; for a chat chunk what its delta holds."""
     if name or isinstance(data, str):
         return name or data
+    if "choices" not in data:
+        return f"unnamed {data.get('type')}"
     if not data["choices"]:
         return "usage"
     choice = data["choices"][0]
