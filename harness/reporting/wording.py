@@ -21,6 +21,8 @@ __all__ = [
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 """Characters that steer a terminal or turn the reading direction: ESC, C1, bidirectional controls."""
 
+_CENT = Decimal("0.01")
+
 _PLAIN_RECORD = re.compile(r"harness record( [\w./][\w./-]*)+")
 """Paths only: no option, nothing that a shell would read otherwise."""
 
@@ -47,10 +49,8 @@ def money(usd: Decimal | None) -> str:
     """US dollars with two digits from a cent on, else with the first two that say something."""
     if usd is None:
         return "unknown cost"
-    if usd == 0 or usd >= Decimal("0.01"):
-        return f"${usd:,.2f}"
-    digits = 1 - usd.adjusted()
-    return f"${round(usd, digits):f}"
+    rounded = round(usd, 1 - usd.adjusted()) if 0 < usd < _CENT else usd
+    return f"${rounded:f}" if 0 < rounded < _CENT else f"${rounded:,.2f}"
 
 
 def tokens(usage: Usage | None) -> str:
