@@ -1,11 +1,9 @@
-"""What the tests of the shipped worlds share: a world with a desk's tools bound, and the shipped scenario files."""
+"""What the tests of the shipped worlds share: the scripted provider that the scenarios are recorded from."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
@@ -14,15 +12,12 @@ from harness.providers.simulated import running_provider
 ROOT = Path(__file__).parents[2] / "scenarios"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scripted_provider() -> Iterator[None]:
     """The SDKs speak to a simulated provider that serves all shipped scripts, as they do while recording."""
-    with running_provider([ROOT]) as url:
-        told = {
-            "OPENAI_BASE_URL": f"{url}/v1",
-            "ANTHROPIC_BASE_URL": url,
-            "OPENAI_API_KEY": "simulated",
-            "ANTHROPIC_API_KEY": "simulated",
-        }
-        with patch.dict(os.environ, told):
-            yield
+    with running_provider([ROOT]) as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        environment.setenv("ANTHROPIC_BASE_URL", url)
+        environment.setenv("OPENAI_API_KEY", "simulated")
+        environment.setenv("ANTHROPIC_API_KEY", "simulated")
+        yield
