@@ -129,14 +129,16 @@ def _read_function(function: Callable[..., Any], kinds: frozenset[type]) -> _Sha
     parameters = [each for key, each in signature.parameters.items() if key not in injected]
     for each in parameters:
         if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL, each.VAR_KEYWORD):
-            raise RegistryError(f"tool {name!r}: {str(each)!r} can't be offered to a model; name each parameter")
+            raise RegistryError(
+                f"tool {name!r}: parameter {each.name!r} is {each.kind.description}; a model needs names"
+            )
         if each.name not in hints:
             raise RegistryError(f"tool {name!r}: parameter {each.name!r} has no type; annotate it")
     signature = inspect.Signature([each.replace(annotation=hints[each.name]) for each in parameters])
     try:
         arguments = _arguments_adapter(signature)
         schema = without_titles(arguments.json_schema())
-    except PydanticUserError as error:
+    except (PydanticUserError, NameError) as error:
         reason = str(error).splitlines()[0]
         raise RegistryError(f"tool {name!r}: a parameter's type can't be written as JSON: {reason}") from error
     description, texts = read_docstring(function)

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
