@@ -45,7 +45,7 @@ class Baseline(Record):
 
     outcome: Standing
     first: str
-    """The first difference in words; empty where the conversations are the same."""
+    """The first difference in words."""
     facts: tuple[str, ...] = ()
     rows: tuple[Row, ...] = ()
     state: tuple[Line, ...] = ()
@@ -154,9 +154,10 @@ def _baseline(trial: Trial, before: Trial, steps: tuple[Step, ...]) -> Baseline 
     outcome = Standing(before.outcome.value)
     if not differs and not state and before.outcome is trial.outcome:
         return None
+    first = first_difference(rows, old, steps)
     return Baseline(
         outcome=outcome,
-        first=first_difference(rows, old, steps),
+        first=f"First difference: {first}" if first else "The conversation is the same.",
         facts=_facts_before(before.trace, trial.trace),
         rows=rows if differs else (),
         state=state,
@@ -165,4 +166,4 @@ def _baseline(trial: Trial, before: Trial, steps: tuple[Step, ...]) -> Baseline 
 
 def _facts_before(before: Trace, now: Trace) -> tuple[str, ...]:
     """The figures that differ, as they were."""
-    return tuple(old for old, new in zip(trace_facts(before), trace_facts(now), strict=True) if old != new)
+    return tuple(fact for fact in trace_facts(before) if fact not in trace_facts(now))

@@ -100,10 +100,10 @@ def first_difference(rows: Sequence[Row], before: Sequence[Step], now: Sequence[
     was, now_tools = ([step.title for step in steps if step.kind is StepKind.TOOL] for steps in (before, now))
     order = " (the same tools in another order)" if was != now_tools and sorted(was) == sorted(now_tools) else ""
     if row.kind is RowKind.BEFORE and row.step is not None:
-        return f"A step of the baseline is missing: {_name(row.step)}{order}"
+        return f"a step of the baseline is missing: {_name(row.step)}{order}"
     step = now[row.at]
     if row.kind is RowKind.NOW or row.step is None:
-        return f"A step that the baseline does not have: {_name(step)}{order}"
+        return f"a step that the baseline does not have: {_name(step)}{order}"
     if step.kind is StepKind.TOOL and step.title != row.step.title:
         return f"{step.title} is called instead of {row.step.title}{order}"
     if step.kind is StepKind.TOOL:

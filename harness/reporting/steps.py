@@ -106,14 +106,14 @@ def trace_steps(trace: Trace) -> tuple[Step, ...]:
 
 
 def trace_facts(trace: Trace) -> tuple[str, ...]:
-    """The figures of a whole trial."""
-    return (
-        count(len(trace.model_calls), "model call"),
-        count(len(trace.tool_calls), "tool call"),
-        tokens(trace.usage if any(call.usage for call in trace.model_calls) or not trace.model_calls else None),
-        money(trace.cost_usd),
-        duration(trace.duration),
-    )
+    """The figures of a whole trial; nothing of tokens and cost where no model was called."""
+    calls = trace.model_calls
+    facts = [count(len(calls), "model call"), count(len(trace.tool_calls), "tool call")]
+    if calls:
+        facts += [tokens(trace.usage if any(call.usage for call in calls) else None), money(trace.cost_usd)]
+    if trace.duration:
+        facts.append(duration(trace.duration))
+    return tuple(facts)
 
 
 def _cut_at_turns(events: Iterable[Event]) -> list[list[Event]]:

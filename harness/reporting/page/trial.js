@@ -72,7 +72,7 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
   function renderBaseline(baseline) {
     const was = standings[baseline.outcome];
     return [make("h3", {}, "Against the baseline"),
-      make("p", {}, `It ${was.word} there. `, quoted(baseline.first || "The conversation is the same.")),
+      make("p", {}, make("b", {}, `${was.mark} ${was.word}`), " in the baseline. ", quoted(baseline.first)),
       renderFacts(baseline.facts, "In the baseline: "),
       baseline.rows && renderDiff("Baseline", "This run", baseline.rows.flatMap(renderRow)),
       baseline.state && [make("h3", {}, "The world at the end, against the baseline"), renderDiff("Baseline", "This run", renderLines(baseline.state))]];
