@@ -167,6 +167,7 @@ def test_next_stays_inside_the_filtered_list(open_report: Open) -> None:
     """A reader who filters walks only what is left, and the last has no next."""
     page = open_report(address="#is=stale&trial=support/late-refund/1")
     heading = open_trial(page).get_by_role("heading", level=2)
+    expect(heading).to_contain_text("support/late-refund")
     page.keyboard.press("j")
     expect(heading).to_contain_text("support/policy-in-words")
     expect(page.get_by_role("button", name="Next")).to_be_disabled()
