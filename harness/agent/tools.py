@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from harness.agent.docstrings import read_docstring
@@ -85,7 +85,7 @@ class Tool:
         if not arguments.startswith("{"):
             return self._refuse(f"- they must be one JSON object, not {arguments[:100]!r}")
         try:
-            given = self.arguments.validate_json(arguments)
+            given = self.arguments.validate_json(arguments, strict=True)  # down into nested models too
         except ValidationError as error:
             return self._refuse(explain_faults(error))
         result = self.function(**given)
@@ -166,7 +166,7 @@ def _arguments_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, An
     named = [each.replace(kind=each.KEYWORD_ONLY) for each in signature.parameters.values()]
     shown.__signature__ = inspect.Signature(named)
     shown.__annotations__ = {each.name: each.annotation for each in named}
-    return TypeAdapter(shown, config=ConfigDict(strict=True))
+    return TypeAdapter(shown)
 
 
 def _bind(

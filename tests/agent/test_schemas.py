@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, Field, RootModel, ValidationError, field_validator
 
-from harness.agent.schemas import explain_faults, output_schema
+from harness.agent.schemas import explain_faults, output_schema, without_titles
 from harness.wire.schemas import ANTHROPIC, OPENAI, narrow
 
 T = TypeVar("T")
@@ -67,6 +67,13 @@ def test_every_object_is_closed_in_a_providers_strict_form(model: type[BaseModel
 def test_the_schema_has_a_name_that_providers_take() -> None:
     """Brackets of a parametrised model are no part of the name."""
     assert output_schema(Box[int]).name == "Box_int_"
+
+
+def test_only_titles_of_the_schema_are_left_out() -> None:
+    """A ``title`` in somebody's data, or of a property, stays."""
+    data = {"title": "Ms"}
+    schema = {"title": "T", "properties": {"title": {"title": "Title", "default": data, "enum": [data]}}}
+    assert without_titles(schema) == {"properties": {"title": {"default": data, "enum": [data]}}}
 
 
 def test_an_answer_must_be_an_object() -> None:

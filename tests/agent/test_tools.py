@@ -128,6 +128,10 @@ def test_a_call_runs_with_typed_arguments() -> None:
         ('{"order_id":"1","amount":"1","till":{}}', "- `till`: is unknown; leave it out"),
         ('{"order_id":"1","amount":"1","lines":[{"title":"L","count":0}]}', "- `lines.0.count`: Input should be great"),
         (
+            '{"order_id":"1","amount":"1","lines":[{"title":"L","count":"2"}]}',
+            "- `lines.0.count`: Input should be a val",
+        ),
+        (
             '{"order_id":"1","amount":"1","reason":"whim"}',
             "- `reason`: Input should be 'damaged' or 'late', not 'whim'",
         ),
