@@ -20,9 +20,12 @@ PHONE = (390, 844)
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests; where there is none, a skip on a laptop and a failure in CI."""
+    """One browser for a module's tests; where there is none, a skip on a laptop and a failure in CI.
+
+    No wider: while it is open, Playwright's loop counts as running, and asynchronous tests of other modules can't start.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         missing = "no chromium on the PATH, so the report was not opened in a browser; install it"
