@@ -51,12 +51,12 @@ BAD = {
     "duplicate key": (f"{HEAD}  - say: x\n    say: y\n", r":4:5: the key 'say' stands here twice"),
     "alias": (f"{HEAD}  - say: &x hello\n  - say: *x\n", r":3:10: anchors and aliases are not read"),
     "tag": (f"{HEAD}  - say: !!python/name:os.system x\n", r":3:10: tags such as .* are not read"),
-    "two documents": (f"{HEAD}  - say: x\n---\nmatch: a\n", r":4:1: but found another document"),
-    "not YAML": ("match: {user: a\nrules: []\n", r":2:6: expected"),
+    "two documents": (f"{HEAD}  - say: x\n---\nmatch: a\n", r":4:1: is no valid YAML: but found another document"),
+    "not YAML": ("match: {user: a\nrules: []\n", r":2:6: is no valid YAML: expected"),
     "40,000 brackets": ("match: " + "[" * 40_000, r":1:\d+: nested more than 40 deep"),
     "control character": ("match: {user: \x00}\n", "special characters are not allowed; remove the character"),
     "half a character": (f'{HEAD}  - say: "\\ud83d"\n', r":3:5: rules.0.say.0: holds half a character"),
-    "infinite": (f"{HEAD}  - {{say: x, slow: {{head_ms: 1e999}}}}\n", r":3:\d+: the number '1e999' is too large"),
+    "infinite": (f"{HEAD}  - {{say: x, slow: {{head_ms: 1e999}}}}\n", r":3:\d+: '1e999' is a number that JSON has no word for"),
 }
 
 

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, Validati
 from pydantic_core import ErrorDetails
 
 from harness.errors import BadInputError, Fault
-from harness.providers.simulated.yaml_source import Place, read_yaml
 from harness.records.base import JsonObject, Record
+from harness.strictyaml import Place, read_yaml
 
 __all__ = [
     "SUFFIX",
