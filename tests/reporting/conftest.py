@@ -24,7 +24,7 @@ Open = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     """One browser for a module's tests; where there is none, a skip on a laptop and a failure in CI.
 
-    No wider: while it is open, Playwright's loop counts as running, and asynchronous tests of other modules can't start.
+    No wider: while it is open, its event loop counts as running, and asynchronous tests elsewhere can't start.
     """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
