@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.reporting.conversation import render_conversation
+from harness.reporting.failure import render_failure
 from harness.reporting.html import render_html
 from harness.reporting.junit import render_junit
 from harness.reporting.lines import Line, Style, render_lines
@@ -12,6 +13,7 @@ __all__ = [
     "Line",
     "Style",
     "render_conversation",
+    "render_failure",
     "render_html",
     "render_junit",
     "render_lines",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from harness.records.comparison import Results
+from harness.records.mismatch import MismatchKind
+from harness.reporting.failure import side_by_side
 from harness.reporting.standing import Entry, Standing, Tone, count_standings, list_entries
 from harness.reporting.wording import count, join_commands, one_line
 
@@ -36,13 +38,14 @@ Line = tuple[tuple[Style, str], ...]
 _STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, Tone.MUTED: Style.MUTED}
 
 
-def render_lines(results: Results) -> tuple[Line, ...]:
-    """One line per case that is no plain pass, the commands that mend them, and the counts.
+def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]:
+    """One line per case that is no plain pass, the commands that mend them, and the counts; ``verbose`` adds the passes.
 
-    The worst stands last, where the eye is when a command ends. Cases alike in standing and reason share a line.
+    The worst stands last, where the eye is when a command ends. Cases alike in standing and reason share a line. Where
+    an agent behaved differently, the first differing message stands side by side with the recorded one.
     """
     entries = list_entries(results)
-    groups = _alike(entry for entry in entries if entry.standing is not Standing.PASSED)
+    groups = _alike(entry for entry in entries if verbose or entry.standing is not Standing.PASSED)
     name_width = min(_NAME_WIDTH, max((len(one_line(group[0].id)) for group in groups), default=0))
     word_width = max((len(_word(group[0].standing)) for group in groups), default=0)
     lines: list[Line] = []
@@ -70,6 +73,10 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
         (_STYLES[entry.standing.tone], word.ljust(word_width) if said else word),
         (Style.PLAIN, f"  {'  '.join(said)}" if said else ""),
     )
+    for trial in entry.trials:
+        if trial.mismatch is not None and trial.mismatch.kind is MismatchKind.CHANGED:
+            yield from (((Style.PLAIN, f"  {line}"),) for line in side_by_side(trial.mismatch))
+            break
     indent = " " * (name_width + word_width + 4)
     commands = (one.result.command for one in group if one.result and one.result.command)
     if entry.standing is Standing.REMOVED:

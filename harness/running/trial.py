@@ -16,7 +16,7 @@ from harness.records.trace import AgentRaised, Event, Trace
 from harness.registry import Subject
 from harness.seams import Seams
 from harness.settings import Project
-from harness.subjects.python import answer_turn, make_world
+from harness.subjects.python import answer_turn, make_world, plain_state
 from harness.subjects.task import Task
 from harness.wire.trace import read_events, total_cost, total_usage
 
@@ -79,7 +79,7 @@ async def run_trial(
             if _mismatch_of(session) is not None:
                 break
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
-    trace = _read_trace(case, session, project, seams, outputs, world.state, raised)
+    trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised)
     if isinstance(session, RecordSession):
         unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure) else None
         return Ran(trace, None, unreachable)

@@ -60,7 +60,7 @@ def check_called(expected: Called, trace: Trace) -> Score:
     wanted = _wanted(expected)
     if expected.times is not None:
         held = len(fitting) == expected.times
-        reason = f"expected {wanted} {expected.times} times, found {len(fitting)}"
+        reason = f"expected {wanted} {_times(expected.times)}, found {len(fitting)}"
     else:
         held = bool(fitting)
         reason = f"{wanted} was called in turn {fitting[0].turn}" if held else f"expected {wanted}, found no such call"
@@ -161,6 +161,10 @@ def _wanted(expected: Called) -> str:
     if expected.arguments:
         return f"{expected.called}({_arguments(expected.arguments)}, …)"
     return expected.called
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _never_offered(tool: str, trace: Trace) -> str | None:

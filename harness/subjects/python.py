@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.registry import Subject
 from harness.subjects.task import Task, World
 
-__all__ = ["answer_turn", "make_world"]
+__all__ = ["answer_turn", "make_world", "plain_state"]
 
 
 def make_world(subject: Subject, state: Mapping[str, JsonValue]) -> World:
@@ -43,6 +43,11 @@ async def answer_turn(subject: Subject, task: Task) -> JsonValue:
     if fault := next(_faults(task.world.state, "state"), None):
         raise HarnessError(f"the tools of subject {subject.name!r} must keep plain JSON data in the world: {fault}")
     return answer  # type: ignore[no-any-return]
+
+
+def plain_state(world: World) -> JsonValue:
+    """The world's state as it can be written down; None where a tool left something in it that is no JSON data."""
+    return None if any(_faults(world.state, "state")) else world.state
 
 
 def _faults(value: object, place: str) -> Iterator[str]:

@@ -1,0 +1,160 @@
+"""A project of a user of ours, in a folder of its own, driven through the real doors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DESK", "Done", "MiniProject"]
+
+_KEEP = ("PATH", "HOME", "PYTHONPATH", "LANG", "TMPDIR", "SYSTEMROOT")
+
+DESK: Mapping[str, str] = {
+    "pyproject.toml": '[tool.harness]\njudge_model = "claude-haiku-4-5"\n',
+    "conftest.py": """\
+import harness
+from desk import Order, answer, find_order
+
+harness.subject("desk", tools=[find_order])(answer)
+harness.validator("order")(Order)
+""",
+    "desk.py": '''\
+import json
+
+import harness
+from openai import AsyncOpenAI
+from pydantic import BaseModel
+
+
+class Order(BaseModel):
+    status: str
+    days: int
+
+
+def find_order(world: harness.World, order_id: str) -> dict:
+    """Look up one order."""
+    return world.state["orders"][order_id]
+
+
+async def answer(task: harness.Task) -> dict:
+    """A user's own agent over the bare SDK."""
+    tool = task.world.tools[0]
+    offered = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    messages = [{"role": "system", "content": "Answer in JSON."}, {"role": "user", "content": task.input}]
+    client = AsyncOpenAI(max_retries=0)
+    while True:
+        reply = await client.chat.completions.create(
+            model="gpt-5-mini", messages=messages, tools=[{"type": "function", "function": offered}]
+        )
+        message = reply.choices[0].message
+        if not message.tool_calls:
+            return json.loads(message.content)
+        messages.append(message.model_dump(exclude_none=True))
+        for call in message.tool_calls:
+            result = await tool.call(call.function.arguments)
+            messages.append({"role": "tool", "tool_call_id": call.id, "content": result.content})
+''',
+    "scenarios/status.yaml": """\
+description: Where is the parcel? The agent looks the order up.
+tags: [parcel]
+subject: desk
+input: Where is order 1042?
+world:
+  orders: {"1042": {status: shipped, days: 2}}
+expect:
+  - called: find_order
+    arguments: {order_id: "1042"}
+  - validator: order
+  - output: {equals: {status: shipped, days: 2}}
+limits: {model_calls: 2}
+""",
+    "status.script.yaml": """\
+match: {user: Where is order 1042}
+rules:
+  - when: {turn: 1}
+    call: [{tool: find_order, arguments: {order_id: "1042"}}]
+  - when: {tool: find_order}
+    json: {status: shipped, days: 2}
+""",
+}
+"""A user's own agent, tool, validator and scenario, and the script that its recordings come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.out + self.err
+
+
+@dataclass(frozen=True, slots=True)
+class MiniProject:
+    """A folder with files. Commands run in processes of their own, without this one's keys and settings."""
+
+    root: Path
+
+    def write(self, files: Mapping[str, str]) -> MiniProject:
+        """Write files, replacing those that exist."""
+        for name, text in files.items():
+            file = self.root / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return self
+
+    def edit(self, name: str, old: str, new: str) -> MiniProject:
+        """Replace one text in one file; it must occur exactly once."""
+        text = (self.root / name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
+        return self.write({name: text.replace(old, new)})
+
+    def harness(self, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
+        """Run the ``harness`` command."""
+        return self._run("import sys; from harness.cli import main; sys.exit(main())", arguments, cwd, environ)
+
+    def pytest(self, *arguments: str, **environ: str) -> Done:
+        """Run pytest."""
+        return self._run(
+            "import sys, pytest; sys.exit(pytest.main())", ("-p", "no:cacheprovider", *arguments), None, environ
+        )
+
+    def record(self, url: str, *arguments: str) -> Done:
+        """Record from a simulated provider."""
+        return self.harness(
+            "record",
+            *arguments,
+            OPENAI_BASE_URL=f"{url}/v1",
+            ANTHROPIC_BASE_URL=url,
+            OPENAI_API_KEY="simulated",
+            ANTHROPIC_API_KEY="simulated",
+        )
+
+    def results(self, out: str = "reports/latest") -> dict[str, Any]:
+        """The results that the last run wrote."""
+        data: dict[str, Any] = json.loads((self.root / out / "results.json").read_text(encoding="utf-8"))
+        return data
+
+    def _run(self, code: str, arguments: tuple[str, ...], cwd: Path | None, environ: Mapping[str, str]) -> Done:
+        kept = {name: os.environ[name] for name in _KEEP if name in os.environ}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=cwd or self.root,
+            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environ},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
