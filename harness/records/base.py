@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
-__all__ = ["SCHEMA_VERSION", "JsonObject", "Name", "Nanoseconds", "Record", "SchemaVersion", "Usd"]
+__all__ = ["NAME_PATTERN", "SCHEMA_VERSION", "JsonObject", "Name", "Nanoseconds", "Record", "SchemaVersion", "Usd"]
 
 SchemaVersion = Literal[1]
 SCHEMA_VERSION: SchemaVersion = 1
@@ -19,7 +19,8 @@ Nanoseconds = int
 Usd = Decimal
 """Money is exact and written as text."""
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,80}$")]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,80}$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """One part of a scenario's name, a tag, a rubric: safe as a file name on every system."""
 
 

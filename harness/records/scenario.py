@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Discriminator,
     Field,
     JsonValue,
-    PositiveInt,
     StringConstraints,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from harness.records.base import JsonObject, Name, Record, Usd
+from harness.records.pattern import check_pattern
 
 __all__ = [
+    "EXPECTATIONS",
     "Called",
     "Case",
     "Expectation",
@@ -39,6 +44,31 @@ __all__ = [
 ]
 
 Text = Annotated[str, StringConstraints(min_length=1)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+"""A whole number from 1; neither text nor a boolean stands for it."""
+
+
+def _read_parts(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+_PARTS_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
+    ]
+}
+Parts = Annotated[tuple[Text, ...], Field(min_length=1), BeforeValidator(_read_parts), WithJsonSchema(_PARTS_SCHEMA)]
+"""Text, or a list of it."""
+
+
+def _check_path(path: str) -> str:
+    if not all(path.split(".")):
+        raise ValueError(f"{path!r} has an empty part; write keys joined by single dots: `orders.1042.status`")
+    return path
+
+
+StatePath = Annotated[str, AfterValidator(_check_path)]
 
 
 class OutputRule(Record):
@@ -46,9 +76,9 @@ class OutputRule(Record):
 
     equals: JsonValue = None
     """The whole answer: text, or structured data compared by value."""
-    contains: Text | tuple[Text, ...] | None = None
+    contains: Parts | None = None
     """Text, or several, that must occur, case included. A structured answer is searched as its JSON text."""
-    matches: Text | None = None
+    matches: Annotated[Text, AfterValidator(check_pattern)] | None = None
     """A regular expression that must be found in the answer. It runs under a time limit."""
 
     @model_validator(mode="after")
@@ -78,14 +108,15 @@ class Called(Record):
     """A subset of the arguments: these keys with these values, nested objects likewise."""
     exactly: JsonObject | None = None
     """All the arguments."""
-    times: PositiveInt | None = None
+    times: Count | None = None
     """How many calls fit; without it, at least one."""
 
-    @model_validator(mode="after")
-    def _arguments_once(self) -> Called:
-        if self.arguments is not None and self.exactly is not None:
-            raise ValueError("`arguments` (a subset) and `exactly` (the whole) exclude each other; keep one")
-        return self
+    @field_validator("exactly")
+    @classmethod
+    def _arguments_once(cls, value: JsonObject | None, info: ValidationInfo) -> JsonObject | None:
+        if value is not None and info.data.get("arguments") is not None:
+            raise ValueError("`exactly` (the whole) and `arguments` (a subset) exclude each other; keep one")
+        return value
 
 
 class NotCalled(Record):
@@ -103,14 +134,14 @@ class Order(Record):
 class State(Record):
     """The world after the trial: dotted path to value, exact at each path."""
 
-    state: Annotated[JsonObject, Field(min_length=1)]
+    state: Annotated[dict[StatePath, JsonValue], Field(min_length=1)]
 
 
 class Marks(Record):
     """So many out of so many, written ``4 of 5``."""
 
-    mark: PositiveInt
-    scale: PositiveInt
+    mark: Count
+    scale: Count
 
     def __str__(self) -> str:
         return f"{self.mark} of {self.scale}"
@@ -118,20 +149,21 @@ class Marks(Record):
     @model_validator(mode="after")
     def _within(self) -> Marks:
         if self.mark > self.scale:
-            raise ValueError(f"{self.mark} of {self.scale} can never be reached")
+            raise ValueError(f"{self} can never be reached; write at most {self.scale} of {self.scale}")
         return self
 
 
 def _read_marks(value: Any) -> Any:
-    if isinstance(value, str):
-        found = re.fullmatch(r"(\d{1,4}) of (\d{1,4})", value)
-        if not found:
-            raise ValueError(f"{value!r} is not of the form `4 of 5`")
-        return {"mark": int(found[1]), "scale": int(found[2])}
-    return value
+    if isinstance(value, Marks | dict):
+        return value
+    found = _MARKS.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError(f"{value!r} is not of the form `4 of 5`; write it so")
+    return {"mark": int(found[1]), "scale": int(found[2])}
 
 
-_MARKS_SCHEMA = {"type": "string", "pattern": r"^\d{1,4} of \d{1,4}$", "examples": ["4 of 5"]}
+_MARKS = re.compile(r"([0-9]{1,4}) of ([0-9]{1,4})")
+_MARKS_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,4} of [0-9]{1,4}$", "examples": ["4 of 5"]}
 
 
 class Verdict(Record):
@@ -151,7 +183,7 @@ class Judged(Record):
     judge: Verdict
 
 
-_EXPECTATION_KEYS = {
+EXPECTATIONS: Mapping[str, type[Record]] = {
     "output": Output,
     "validator": Validated,
     "called": Called,
@@ -160,12 +192,13 @@ _EXPECTATION_KEYS = {
     "state": State,
     "judge": Judged,
 }
+"""The key that makes an expectation what it is, and the record that it becomes."""
 
 
 def _expectation_key(value: Any) -> str | None:
     if isinstance(value, dict):
-        return next((key for key in _EXPECTATION_KEYS if key in value), None)
-    return next((key for key, kind in _EXPECTATION_KEYS.items() if isinstance(value, kind)), None)
+        return next((key for key in EXPECTATIONS if key in value), None)
+    return next((key for key, kind in EXPECTATIONS.items() if isinstance(value, kind)), None)
 
 
 Expectation = Annotated[
@@ -179,26 +212,56 @@ Expectation = Annotated[
     Discriminator(
         _expectation_key,
         custom_error_type="unknown_expectation",
-        custom_error_message="is no expectation; start it with one of " + ", ".join(_EXPECTATION_KEYS),
+        custom_error_message="this is no expectation; give it one of the keys " + ", ".join(EXPECTATIONS),
     ),
 ]
+
+
+def _read_money(value: Any) -> Any:
+    if isinstance(value, Decimal) or (isinstance(value, str) and _MONEY.fullmatch(value)):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f'money is text, so that it stays exact; write "{Decimal(str(value)):.2f}"')
+    raise ValueError(f'{value!r} is no amount of money; write it as text with two decimals: "0.02"')
+
+
+_MONEY = re.compile(r"[0-9]{1,6}\.[0-9]{2,6}")
+_MONEY_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,6}[.][0-9]{2,6}$", "examples": ["0.02"]}
+
+
+def _read_seconds(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError(f"{value!r} is no number of seconds; write a number without quotes: 20 or 1.5")
+    return value
+
+
+_SECONDS_SCHEMA = {"type": "number", "exclusiveMinimum": 0, "examples": [20, 1.5]}
 
 
 class Limits(Record):
     """What one trial may use. Each limit that is exceeded fails it."""
 
-    model_calls: PositiveInt | None = None
-    tool_calls: PositiveInt | None = None
-    tokens: PositiveInt | None = None
+    model_calls: Count | None = None
+    """Requests to a model, failed ones included."""
+    tool_calls: Count | None = None
+    """Calls of tools that the model asked for."""
+    tokens: Count | None = None
     """Prompt and output tokens of all calls together."""
-    cost_usd: Annotated[Usd, Field(gt=0)] | None = None
+    cost_usd: Annotated[Usd, Field(gt=0), BeforeValidator(_read_money), WithJsonSchema(_MONEY_SCHEMA)] | None = None
     """US dollars, as text: ``"0.02"``."""
-    seconds: Annotated[Decimal, Field(gt=0)] | None = None
+    seconds: Annotated[Decimal, Field(gt=0), BeforeValidator(_read_seconds), WithJsonSchema(_SECONDS_SCHEMA)] | None = (
+        None
+    )
     """From the start to the end of the last recorded exchange, as it was recorded."""
 
 
 def _read_pass(value: Any) -> Any:
-    return value if value == "all" else _read_marks(value)
+    if isinstance(value, Marks | dict) or value == "all":
+        return value
+    try:
+        return _read_marks(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no pass rule; write `all` or `2 of 3`") from None
 
 
 _PASS_SCHEMA = {"anyOf": [{"const": "all"}, _MARKS_SCHEMA | {"examples": ["2 of 3"]}]}
@@ -217,11 +280,11 @@ class ScenarioFile(Record):
     """Handed to the subject as they stand: model, prompt, and what else it understands."""
     input: Text | None = None
     """What the user says."""
-    conversation: tuple[Text, ...] | None = None
+    conversation: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     """What the user says, turn by turn, in place of ``input``."""
     world: JsonObject = {}
     """The starting state of the world that the tools act on."""
-    trials: Annotated[int, Field(ge=1, le=1000)] = 1
+    trials: Annotated[Count, Field(le=1000)] = 1
     """How many times the case is recorded, and how many recordings are replayed."""
     pass_: Annotated[
         Literal["all"] | Marks, BeforeValidator(_read_pass), Field(alias="pass"), WithJsonSchema(_PASS_SCHEMA)
@@ -236,16 +299,27 @@ class ScenarioFile(Record):
     xfail: Text | None = None
     """Expected to fail; the reason. Passing is then a failure."""
 
+    @field_validator("conversation")
+    @classmethod
+    def _one_task(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if value is not None and info.data.get("input") is not None:
+            raise ValueError("`conversation` and `input` exclude each other; keep one")
+        return value
+
+    @field_validator("pass_")
+    @classmethod
+    def _fits_trials(cls, value: str | Marks, info: ValidationInfo) -> str | Marks:
+        trials = info.data.get("trials")
+        if isinstance(value, Marks) and trials is not None and value.scale != trials:
+            raise ValueError(f"`pass: {value}` does not fit `trials: {trials}`; make the numbers agree")
+        return value
+
     @model_validator(mode="after")
     def _makes_sense(self) -> ScenarioFile:
-        if (self.input is None) == (self.conversation is None):
-            raise ValueError("needs a task: either `input` or `conversation`, and not both")
-        if self.conversation is not None and not self.conversation:
-            raise ValueError("`conversation` is empty; write at least one user turn")
+        if self.input is None and self.conversation is None:
+            raise ValueError("there is no task; add `input:` or `conversation:`")
         if not self.expect and not self.limits.model_fields_set:
-            raise ValueError("has no expectation, so it can't fail; add `expect:` or `limits:`")
-        if isinstance(self.pass_, Marks) and self.pass_.scale != self.trials:
-            raise ValueError(f"`pass: {self.pass_}` does not fit `trials: {self.trials}`")
+            raise ValueError("nothing is expected, so it can't fail; add `expect:` or `limits:`")
         return self
 
     @property

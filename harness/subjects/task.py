@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import JsonValue
 
 from harness.agent.tools import Tool, make_tool
-from harness.errors import BadInputError, Fault
 from harness.records.base import JsonObject
 from harness.seams import Seams
+from harness.subjects.texts import read_text
 
 __all__ = ["Task", "World"]
 
@@ -57,12 +57,6 @@ class Task:
     def prompt(self, name: str) -> str:
         """The text of ``prompts/NAME.md`` beside the scenario, or above it up to the scenarios folder.
 
-        Raises :class:`BadInputError` where there is none.
+        Raises :class:`BadInputError` where there is none, or the name could lead elsewhere.
         """
-        folders = [self.folder, *self.folder.parents]
-        folders = folders[: folders.index(self.prompt_root) + 1]
-        for folder in folders:
-            file = folder / "prompts" / f"{name}.md"
-            if file.is_file():
-                return file.read_text(encoding="utf-8")
-        raise BadInputError([Fault(f"prompts/{name}.md", 0, 0, f"no such prompt in or above {self.folder}; write it")])
+        return read_text("prompts", name, folder=self.folder, root=self.prompt_root)

@@ -128,7 +128,7 @@ def test_state(path: str, value: JsonValue, passes: bool) -> None:
         ({"cost_usd": "0.03"}, True),
         ({"cost_usd": "0.02"}, False),
         ({"seconds": 3}, True),
-        ({"seconds": "2.9"}, False),
+        ({"seconds": 2.9}, False),
     ],
 )
 def test_limits(limits: dict[str, JsonValue], passes: bool) -> None:
