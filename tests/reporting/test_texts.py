@@ -75,8 +75,11 @@ def test_closing_lines_end_with_the_worst_and_the_counts() -> None:
     """One line per case that is no plain pass, cases with one cause together, the command below."""
     lines = plain(desk_results())
     assert lines[-1].startswith("27 cases: 1 regressed, 1 failed, 1 errored, 1 not judged, 3 stale")
-    assert lines[-2].split()[:5] == ["support/two-refunds", "WORSE", "3/3", "→", "1/3"]
-    assert lines[-2].endswith('turn 2: refund(order_id="1042") instead of refund(order_id="1043")')
+    worst = next(number for number, line in enumerate(lines) if line.startswith("support/two-refunds"))
+    assert lines[worst].split()[:5] == ["support/two-refunds", "WORSE", "3/3", "→", "1/3"]
+    assert lines[worst].endswith('turn 2: refund(order_id="1042") instead of refund(order_id="1043")')
+    assert lines[worst + 1].split() == ["recorded", "|", "now"]
+    assert any(line.strip().startswith(">") for line in lines[worst + 2 : -1])
     stale = next(number for number, line in enumerate(lines) if "stale" in line)
     assert lines[stale].startswith("support/gift-card")
     assert lines[stale].endswith("changed since the recording (and 2 others)")
