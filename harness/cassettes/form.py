@@ -1,0 +1,61 @@
+"""What our cassettes say beyond vcrpy's format: their count and digest, and how each response arrived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from harness.records.exchange import Chunk, Ending, Exchange, Headers
+
+__all__ = ["FORM", "digest_of", "group_headers", "read_chunks", "write_chunks"]
+
+FORM = 1
+"""The version of our part of the file."""
+
+
+def digest_of(exchanges: Iterable[Exchange]) -> str:
+    """A digest of what was recorded, whatever the layout of the file: stock vcrpy may have written it anew."""
+    state = hashlib.blake2b(digest_size=16)
+    for exchange in exchanges:
+        for part in _parts(exchange):
+            state.update(len(part).to_bytes(8, "big"))
+            state.update(part)
+    return state.hexdigest()
+
+
+def group_headers(headers: Headers) -> dict[str, list[str]]:
+    """The values of each name, as the file holds them; names in their first order."""
+    grouped: dict[str, list[str]] = {}
+    for name, value in headers:
+        grouped.setdefault(name, []).append(value)
+    return grouped
+
+
+def write_chunks(chunks: Iterable[Chunk]) -> str:
+    """One ``size@nanoseconds`` per chunk."""
+    return " ".join(f"{chunk.size}@{chunk.at}" for chunk in chunks)
+
+
+def read_chunks(text: str) -> tuple[Chunk, ...]:
+    """The inverse of :func:`write_chunks`. Raises :class:`ValueError`."""
+    pairs = (item.partition("@") for item in text.split())
+    return tuple(Chunk(size=int(size), at=int(at)) for size, _, at in pairs)
+
+
+def _parts(exchange: Exchange) -> Iterator[bytes]:
+    request, response = exchange.request, exchange.response
+    yield request.method.encode()
+    yield request.uri.encode()
+    yield from _header_parts(request.headers)
+    yield request.body
+    yield str(response.status).encode()
+    yield response.reason.encode()
+    yield from _header_parts(response.headers)
+    yield response.body
+    ending = "" if response.ending is Ending.COMPLETE else response.ending.value
+    yield f"{exchange.started} {exchange.head} {exchange.duration} {ending} {write_chunks(response.chunks)}".encode()
+
+
+def _header_parts(headers: Headers) -> Iterator[bytes]:
+    for name, values in sorted(group_headers(headers).items()):
+        yield from (name.encode(), *(value.encode() for value in values), b"")
