@@ -41,8 +41,9 @@ _STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, To
 def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]:
     """One line per case that is no plain pass, the commands that mend them, and the counts.
 
-    ``verbose`` adds the passes. The worst stands last, where the eye is when a command ends. Cases alike in standing
-    and reason share a line. Where an agent behaved differently, its first differing message stands beside the recorded one.
+    ``verbose`` adds the passes. The worst stands last, where the eye is when a command ends. Cases that are alike in
+    standing and reason share a line. Where an agent behaved differently, its first differing message stands beside the
+    recorded one.
     """
     entries = list_entries(results)
     groups = _alike(entry for entry in entries if verbose or entry.standing is not Standing.PASSED)

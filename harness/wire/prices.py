@@ -32,10 +32,11 @@ PRICES: Mapping[str, Price] = {
     "gpt-4o-mini": _price("0.15", "0.60", "0.075"),
     "claude-opus-4-5": _price("5", "25", "0.50", "6.25"),
     "claude-sonnet-4-5": _price("3", "15", "0.30", "3.75"),
+    "claude-sonnet-4-6": _price("3", "15", "0.30", "3.75"),
     "claude-sonnet-4": _price("3", "15", "0.30", "3.75"),
     "claude-haiku-4-5": _price("1", "5", "0.10", "1.25"),
 }
-"""List prices as their providers published them in late 2025. ``[tool.harness.prices]`` comes before them."""
+"""List prices as their providers published them in early 2026. ``[tool.harness.prices]`` comes before them."""
 
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 _MILLION = Decimal(1_000_000)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 import harness
 from harness.providers import api_for, connect
 from harness.providers.simulated import load_scripts
-from harness.providers.simulated.yaml_source import read_yaml
+from harness.strictyaml import read_yaml
 from harness.records.message import Api, Usage
 from harness.records.scenario import Judged, Output, ScenarioFile, State, Validated
 from harness.records.score import Score, ScoreStatus
@@ -108,7 +108,7 @@ async def test_the_judge_tells_a_refusal_from_a_maybe(answer: str, status: Score
     judged = next(expected for expected in scenario.expect if isinstance(expected, Judged))
     rubric = (ROOT / "support/rubrics/polite-refusal.md").read_text(encoding="utf-8")
     trace = make_trace(scenario.turns, ["Sorry, no.", answer], scenario.world)
-    model = "claude-sonnet-4-5"
+    model = "claude-sonnet-4-6"
     found = await judge_trace(judged.judge, rubric, model, trace, connect(api_for(model)))
     assert found.status is status, found.reason
 
