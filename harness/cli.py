@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import time
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from harness.settings import Project
 
 __all__ = ["main"]
-
-_NOT_BUILT = {"extend": "records what differs beside the old recording", "drift": "lists what differs without running"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,11 +117,14 @@ def _positive(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> ExitCode:
-    if arguments.mode in _NOT_BUILT:
-        print(f"--mode {arguments.mode} is not built yet; use `harness record` and then `harness run`", file=sys.stderr)
+    if arguments.mode == "extend":
+        print("--mode extend is not built yet; use `harness record` and then `harness run`", file=sys.stderr)
         return ExitCode.USAGE
     from harness import pipeline
 
+    if arguments.single:
+        pipeline.check_single(arguments.single)
+    _log(verbose=arguments.verbose)
     mode = pipeline.Mode(arguments.mode)
     project, run, facts = _take(arguments, mode, concurrency=1 if mode is pipeline.Mode.REPLAY else 8)
     results = pipeline.compare_with_baseline(project, run)
@@ -133,6 +135,14 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         _print_results(results, verbose=arguments.verbose)
     print(report)
     return pipeline.exit_code(results)
+
+
+def _log(*, verbose: bool) -> None:
+    """Show our log lines on request only: what they tell is in the report as well."""
+    if verbose:
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+    else:
+        logging.getLogger("harness").addHandler(logging.NullHandler())
 
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:

@@ -7,6 +7,7 @@ from harness.pipeline.gathering import gather_cases, open_project
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.results import (
     attach,
+    check_single,
     collect_facts,
     compare_with_baseline,
     exit_code,
@@ -23,6 +24,7 @@ __all__ = [
     "Plan",
     "accept",
     "attach",
+    "check_single",
     "collect_facts",
     "compare_with_baseline",
     "exit_code",

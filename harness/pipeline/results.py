@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from harness.store import accepted_scenarios, csv_text, json_text, read_baseline
 __all__ = [
     "REPORT_FILE",
     "attach",
+    "check_single",
     "collect_facts",
     "compare_with_baseline",
     "exit_code",
@@ -31,6 +32,14 @@ __all__ = [
 ]
 
 REPORT_FILE = "index.html"
+
+_FORMS: Mapping[str, Callable[[Results, RunFacts], str]] = {
+    ".html": render_html,
+    ".json": lambda results, _facts: json_text(results),
+    ".xml": lambda results, _facts: render_junit(results),
+    ".md": lambda results, _facts: render_markdown(results),
+    ".csv": lambda results, _facts: csv_text(results),
+}
 
 
 def compare_with_baseline(project: Project, run: Run) -> Results:
@@ -85,21 +94,16 @@ def render_report(out: Path, results: Results, facts: RunFacts | None) -> Path:
     return _write(out, _render(results, facts))
 
 
+def check_single(file: Path) -> None:
+    """Raise :class:`BadInputError` where a file's suffix names no form that results can be written in."""
+    if file.suffix not in _FORMS:
+        what = f"no form is named {file.suffix!r}; use one of {', '.join(_FORMS)}"
+        raise BadInputError([Fault(str(file), 0, 0, what)])
+
+
 def write_single(file: Path, results: Results, facts: RunFacts) -> None:
-    """Write the one form that the file's suffix names. Raises :class:`BadInputError` where it names none."""
-    forms = {
-        ".html": lambda: render_html(results, facts),
-        ".json": lambda: json_text(results),
-        ".xml": lambda: render_junit(results),
-        ".md": lambda: render_markdown(results),
-        ".csv": lambda: csv_text(results),
-    }
-    form = forms.get(file.suffix)
-    if form is None:
-        raise BadInputError(
-            [Fault(str(file), 0, 0, f"no form is named {file.suffix!r}; use one of {', '.join(forms)}")]
-        )
-    write_text(file, form())
+    """Write the one form that the file's suffix names."""
+    write_text(file, _FORMS[file.suffix](results, facts))
 
 
 def reopen(file: Path, baseline: Path | None) -> tuple[Results, RunFacts | None]:

@@ -32,7 +32,7 @@ def test_run(desk: MiniProject) -> None:
 
 
 def test_quiet_verbose_and_colour(desk: MiniProject) -> None:
-    """`-q` prints the path alone, `-v` a line for every case; colour only where it is forced, and never with NO_COLOR."""
+    """`-q` prints the path alone, `-v` a line for every case; colour only where forced, never with NO_COLOR."""
     assert desk.harness("run", "-q").out.splitlines() == [str(desk.root / "reports/latest/index.html")]
     assert desk.harness("run", "-v").out.startswith("status  passed")
     assert "\x1b[" in desk.harness("run", FORCE_COLOR="1").out
