@@ -13,11 +13,13 @@ from pydantic import (
     Discriminator,
     Field,
     JsonValue,
+    PlainSerializer,
     StringConstraints,
     Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -49,6 +51,8 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 def _read_parts(value: Any) -> Any:
+    if not isinstance(value, str | list | tuple):
+        raise ValueError(f"{value!r} is neither text nor a list of it; quote it to mean text")
     return (value,) if isinstance(value, str) else value
 
 
@@ -146,6 +150,10 @@ class Marks(Record):
     def __str__(self) -> str:
         return f"{self.mark} of {self.scale}"
 
+    @model_serializer
+    def _as_written(self) -> str:
+        return str(self)
+
     @model_validator(mode="after")
     def _within(self) -> Marks:
         if self.mark > self.scale:
@@ -154,16 +162,19 @@ class Marks(Record):
 
 
 def _read_marks(value: Any) -> Any:
-    if isinstance(value, Marks | dict):
+    if isinstance(value, Marks):
         return value
     found = _MARKS.fullmatch(value) if isinstance(value, str) else None
     if not found:
         raise ValueError(f"{value!r} is not of the form `4 of 5`; write it so")
-    return {"mark": int(found[1]), "scale": int(found[2])}
+    mark, scale = int(found[1]), int(found[2])
+    if not 1 <= mark <= scale:
+        raise ValueError(f"{value!r} says nothing; write at least `1 of {scale}` and at most `{scale} of {scale}`")
+    return {"mark": mark, "scale": scale}
 
 
-_MARKS = re.compile(r"([0-9]{1,4}) of ([0-9]{1,4})")
-_MARKS_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,4} of [0-9]{1,4}$", "examples": ["4 of 5"]}
+_MARKS = re.compile(r"([0-9]{1,4}) of ([1-9][0-9]{0,3})")
+_MARKS_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,4} of [1-9][0-9]{0,3}$", "examples": ["4 of 5"]}
 
 
 class Verdict(Record):
@@ -230,12 +241,19 @@ _MONEY_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,6}[.][0-9]{2,6}$", "exam
 
 
 def _read_seconds(value: Any) -> Any:
-    if isinstance(value, bool | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError(f"{value!r} is no number of seconds; write a number without quotes: 20 or 1.5")
     return value
 
 
 _SECONDS_SCHEMA = {"type": "number", "exclusiveMinimum": 0, "examples": [20, 1.5]}
+Seconds = Annotated[
+    Decimal,
+    Field(gt=0),
+    BeforeValidator(_read_seconds),
+    PlainSerializer(float, when_used="json"),
+    WithJsonSchema(_SECONDS_SCHEMA),
+]
 
 
 class Limits(Record):
@@ -249,19 +267,16 @@ class Limits(Record):
     """Prompt and output tokens of all calls together."""
     cost_usd: Annotated[Usd, Field(gt=0), BeforeValidator(_read_money), WithJsonSchema(_MONEY_SCHEMA)] | None = None
     """US dollars, as text: ``"0.02"``."""
-    seconds: Annotated[Decimal, Field(gt=0), BeforeValidator(_read_seconds), WithJsonSchema(_SECONDS_SCHEMA)] | None = (
-        None
-    )
+    seconds: Seconds | None = None
     """From the start to the end of the last recorded exchange, as it was recorded."""
 
 
 def _read_pass(value: Any) -> Any:
-    if isinstance(value, Marks | dict) or value == "all":
+    if isinstance(value, Marks) or value == "all":
         return value
-    try:
-        return _read_marks(str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is no pass rule; write `all` or `2 of 3`") from None
+    if not (isinstance(value, str) and _MARKS.fullmatch(value)):
+        raise ValueError(f"{value!r} is no pass rule; write `all` or `2 of 3`")
+    return _read_marks(value)
 
 
 _PASS_SCHEMA = {"anyOf": [{"const": "all"}, _MARKS_SCHEMA | {"examples": ["2 of 3"]}]}
