@@ -2,9 +2,9 @@
 
     python benchmarks/replay.py [SCENARIOS]
 
-Makes a project of that many scenarios (1,000) of two model calls each, recorded once from the simulated provider and copied,
-then runs ``harness run`` on it and on a project of a tenth the size, in turns. Prints the ratio of the costs per scenario:
-near 1.0 means that the cost does not grow with the size.
+Makes a project of that many scenarios (1,000) of two model calls each, recorded once from the simulated provider and
+copied, then runs ``harness run`` on it and on a project of a tenth the size, in turns. Prints the ratio of the costs
+per scenario: near 1.0 means that the cost does not grow with the size.
 """
 
 from __future__ import annotations

@@ -140,9 +140,9 @@ class _Scenarios:
     def _out(self, project: Project) -> Path:
         option = self._config.getoption("--harness-out")
         if option:
-            return self._config.invocation_params.dir / option
+            return self._config.invocation_params.dir / str(option)
         ini = self._config.getini("harness_out")
-        return self._config.rootpath / ini if ini else project.reports / "latest"
+        return self._config.rootpath / str(ini) if ini else project.reports / "latest"
 
 
 def _find_project(config: pytest.Config) -> Project | None:
