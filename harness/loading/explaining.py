@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -39,13 +39,18 @@ class _Blank:
     """Stands for a value that was left out, and fits nowhere: its author meant something by the key."""
 
 
-def check_content(root: Node) -> Iterator[tuple[Place, str]]:
-    """Hold a document against the record that it should become: what is wrong, each with its place."""
+def check_content(root: Node, *, known: Container[Place]) -> Iterator[tuple[Place, str]]:
+    """Hold a document against the record that it should become: what is wrong, each with its place.
+
+    A value at a ``known`` place is null because it could not be read, and nothing more is said of it.
+    """
     try:
         ScenarioFile.model_validate(_show_blanks(root))
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            yield _describe(details, root)
+            nodes, path = _follow(details["loc"], root)
+            if nodes[-1].value is not None or nodes[-1].place not in known:
+                yield _describe(details, nodes, path)
 
 
 def _show_blanks(node: Node) -> Any:
@@ -63,8 +68,7 @@ def _show_blank(key: str, node: Node) -> Any:
     return node.value if key in _DATA else _show_blanks(node)
 
 
-def _describe(details: ErrorDetails, root: Node) -> tuple[Place, str]:
-    nodes, path = _follow(details["loc"], root)
+def _describe(details: ErrorDetails, nodes: list[Node], path: _Path) -> tuple[Place, str]:
     node, kind = nodes[-1], details["type"]
     last = path[-1] if path else None
     key_place = nodes[-2].keys[last] if isinstance(last, str) else node.place

@@ -41,9 +41,8 @@ def load_scenario(project: Project, file: Path) -> Scenario:
     document = read_file(file, source)
     faults = [Fault(source, *place, what) for place, what in document.faults.items()]
     if document.root is not None:
-        # a value with a fault is null by now, so whatever else is said of it there is no news
-        content = check_content(document.root)
-        faults += [Fault(source, *place, what) for place, what in content if place not in document.faults]
+        content = check_content(document.root, known=document.faults)
+        faults += [Fault(source, *place, what) for place, what in content]
     if faults or document.root is None:
         raise BadInputError(faults)
     data = document.root.value
