@@ -124,7 +124,6 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
 
     if arguments.single:
         pipeline.check_single(arguments.single)
-    _log(verbose=arguments.verbose)
     mode = pipeline.Mode(arguments.mode)
     project, run, facts = _take(arguments, mode, concurrency=1 if mode is pipeline.Mode.REPLAY else 8)
     results = pipeline.compare_with_baseline(project, run)
@@ -147,6 +146,7 @@ def _log(*, verbose: bool) -> None:
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:
     """Select the cases and run them."""
+    _log(verbose=getattr(arguments, "verbose", False))
     from harness import pipeline
     from harness.settings import placehold_keys
 

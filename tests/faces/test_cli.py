@@ -67,7 +67,7 @@ def test_single_file_of_no_form(desk: MiniProject) -> None:
     ("arguments", "words"),
     [
         (("run", "-k", "nothing"), "no scenario matches -k 'nothing'"),
-        (("run", "-k", "((("), "-k: '(((' is no expression"),
+        (("run", "-k", "((("), "-k: expected"),
         (("run", "nowhere"), "nowhere: no such"),
         (("run", "desk.py"), "desk.py"),
         (("run", "--mode", "extend"), "extend is not built yet; use `harness record`"),
