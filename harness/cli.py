@@ -175,14 +175,12 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
 def _record(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
     from harness.records.outcome import Outcome
+    from harness.reporting import render_recorded
 
     mode = pipeline.Mode.REJUDGE if arguments.judges else pipeline.Mode.RECORD
     _project, run, _facts = _take(arguments, mode, concurrency=4)
-    for part in run.by_case().values():
-        case = part.cases[0]
-        calls = sum(len(trial.trace.model_calls) for trial in part.trials if trial.trace)
-        note = f": {case.reason}" if case.reason else ""
-        print(f"{case.scenario}  {len(part.trials)} trials, {calls} model calls, now {case.outcome}{note}")
+    for line in render_recorded(run):
+        print(line)
     print("compare with the accepted state: harness run")
     errored = any(case.outcome is Outcome.ERRORED for case in run.cases)
     return ExitCode.ERRORED if errored else ExitCode.OK

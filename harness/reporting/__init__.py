@@ -6,7 +6,7 @@ from harness.reporting.conversation import render_conversation
 from harness.reporting.failure import render_failure
 from harness.reporting.html import render_html
 from harness.reporting.junit import render_junit
-from harness.reporting.lines import Line, Style, render_lines
+from harness.reporting.lines import Line, Style, render_lines, render_recorded
 from harness.reporting.markdown import render_markdown
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "render_junit",
     "render_lines",
     "render_markdown",
+    "render_recorded",
 ]

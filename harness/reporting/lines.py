@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from enum import StrEnum
 
 from harness.records.comparison import Results
+from harness.records.message import Usage
 from harness.records.mismatch import MismatchKind
+from harness.records.run import Run
 from harness.reporting.failure import side_by_side
 from harness.reporting.standing import Entry, Standing, Tone, count_standings, list_entries
-from harness.reporting.wording import count, join_commands, one_line
+from harness.reporting.wording import count, join_commands, money, one_line, tokens
 
-__all__ = ["Line", "Style", "render_lines"]
+__all__ = ["Line", "Style", "render_lines", "render_recorded"]
 
 _NAME_WIDTH = 60
 """Names are padded to the longest, up to this many characters; a longer one is kept whole."""
@@ -53,6 +56,23 @@ def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]
     for group in reversed(groups):
         lines.extend(_case_lines(group, name_width, word_width))
     return (*lines, _counts(entries))
+
+
+def render_recorded(run: Run) -> Iterator[str]:
+    """One line per case that was recorded: what it took, and what it comes to now."""
+    for part in run.by_case().values():
+        case = part.cases[0]
+        traces = [trial.trace for trial in part.trials if trial.trace is not None]
+        costs = [trace.cost_usd for trace in traces if trace.cost_usd is not None]
+        facts = (
+            count(len(traces), "trial"),
+            count(sum(len(trace.model_calls) for trace in traces), "model call"),
+            tokens(sum((trace.usage for trace in traces), Usage())),
+            money(sum(costs, Decimal(0)) if len(costs) == len(traces) else None),
+        )
+        took = ", ".join(facts) if traces else "nothing recorded"
+        reason = f": {one_line(case.reason)}" if case.reason else ""
+        yield f"{one_line(case.scenario)}  {took}, now {Standing(case.outcome.value).word}{reason}"
 
 
 def _alike(entries: Iterable[Entry]) -> list[list[Entry]]:
