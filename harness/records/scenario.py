@@ -73,10 +73,13 @@ def _check_path(path: str) -> str:
 
 
 StatePath = Annotated[str, AfterValidator(_check_path)]
+_PATH_SCHEMA = {"propertyNames": {"pattern": r"^[^.]+(\.[^.]+)*$"}}
 
 
 class OutputRule(Record):
     """What the final answer must be. Several keys must all hold."""
+
+    model_config = Record.model_config | {"json_schema_extra": {"minProperties": 1}}
 
     equals: JsonValue = None
     """The whole answer: text, or structured data compared by value."""
@@ -138,7 +141,7 @@ class Order(Record):
 class State(Record):
     """The world after the trial: dotted path to value, exact at each path."""
 
-    state: Annotated[dict[StatePath, JsonValue], Field(min_length=1)]
+    state: Annotated[dict[StatePath, JsonValue], Field(min_length=1, json_schema_extra=_PATH_SCHEMA)]
 
 
 class Marks(Record):

@@ -270,7 +270,7 @@ SHAPES = st.dictionaries(st.sampled_from(INNER), VALUES | st.dictionaries(st.sam
 
 
 @given(data=st.dictionaries(st.sampled_from(KEYS), VALUES | SHAPES | st.lists(SHAPES)))
-@settings(ANY_PROJECT, max_examples=300)
+@settings(ANY_PROJECT, max_examples=100)
 def test_any_data_is_explained_in_our_words(project: Project, data: dict[str, object]) -> None:
     """There is a wording for whatever the validator can find; the last resort is never needed."""
     for fault in faults_of(project, json.dumps(data, ensure_ascii=False).encode()):

@@ -1,0 +1,110 @@
+"""What a scenario names must be there; what an author wrote is digested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from pydantic import BaseModel
+
+from harness.errors import BadInputError
+from harness.loading import check_references, digest, load_scenarios, read_rubric, text_digests
+from harness.records.scenario import Case, Scenario
+from harness.registry import Registry, Subject
+from harness.settings import Project
+
+TEXT = """\
+description: d
+subject: desk
+input: hello
+world: {b: 1, a: {d: 2, c: 3}}
+expect:
+  - validator: refund-answer
+  - judge: {rubric: polite, at_least: 4 of 5}
+"""
+
+
+class Answer(BaseModel):
+    """A structured answer."""
+
+    text: str
+
+
+@pytest.fixture
+def scenario(project: Project) -> Scenario:
+    """A scenario that names a subject, a validator and a rubric."""
+    (project.scenarios / "support").mkdir()
+    (project.scenarios / "support" / "x.yaml").write_text(TEXT)
+    return load_scenarios(project)[0]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """All that the scenario names."""
+    registry = Registry()
+    registry.add_subject(Subject("desk", print, ()))
+    registry.add_validator("refund-answer", Answer)
+    return registry
+
+
+def write_rubric(project: Project, text: str = "Is it polite?") -> None:
+    """The rubric, above the scenario."""
+    (project.scenarios / "rubrics").mkdir(exist_ok=True)
+    (project.scenarios / "rubrics" / "polite.md").write_text(text)
+
+
+def test_nothing_is_missing(project: Project, scenario: Scenario, registry: Registry) -> None:
+    """What is declared, written and set is no fault."""
+    write_rubric(project)
+    assert check_references(replace(project, judge_model="m"), [scenario], registry) == ()
+
+
+def test_all_that_is_missing_at_its_place(project: Project, scenario: Scenario) -> None:
+    """Each name that leads nowhere is told with its place and the nearest known one."""
+    registry = Registry()
+    registry.add_subject(Subject("desks", print, ()))
+    registry.add_validator("refunds-answer", Answer)
+    near = "is not registered in conftest.py; did you mean"
+    assert [str(fault) for fault in check_references(project, [scenario], registry)] == [
+        f"scenarios/support/x.yaml:2:10: subject 'desk' {near} 'desks'?",
+        f"scenarios/support/x.yaml:6:16: validator 'refund-answer' {near} 'refunds-answer'?",
+        "scenarios/support/x.yaml:7:21: rubrics/polite.md: no such file in scenarios/support or above it; write it",
+        "scenarios/support/x.yaml:7:12: a judge needs a model; write `model:` here, or `judge_model` in [tool.harness]",
+    ]
+
+
+def test_a_rubric_outside_is_not_read(project: Project, scenario: Scenario, registry: Registry) -> None:
+    """A rubric that is a link out of the scenarios folder is told where it is named."""
+    write_rubric(project)
+    (project.root / "secret.md").write_text("secret")
+    (project.scenarios / "rubrics" / "polite.md").unlink()
+    (project.scenarios / "rubrics" / "polite.md").symlink_to(project.root / "secret.md")
+    (fault,) = check_references(replace(project, judge_model="m"), [scenario], registry)
+    assert str(fault).startswith("scenarios/support/x.yaml:7:21: rubrics/polite.md: leads out of scenarios/ by a link")
+    with pytest.raises(BadInputError, match="leads out of scenarios/ by a link"):
+        read_rubric(project, scenario, "polite")
+
+
+def test_the_nearest_rubric_is_read(project: Project, scenario: Scenario) -> None:
+    """A rubric beside the scenario comes before one above."""
+    write_rubric(project, "above")
+    assert read_rubric(project, scenario, "polite") == "above"
+    (project.scenarios / "support" / "rubrics").mkdir()
+    (project.scenarios / "support" / "rubrics" / "polite.md").write_text("beside")
+    assert read_rubric(project, scenario, "polite") == "beside"
+
+
+def test_digests_follow_the_text_alone(scenario: Scenario) -> None:
+    """The order of keys does not count; a value, its type and the words do."""
+    before = text_digests(Case(scenario=scenario))
+    assert set(before) == {"input", "world"}
+
+    def after(**changes: object) -> dict[str, str]:
+        return text_digests(Case(scenario=scenario.model_copy(update=changes)))
+
+    assert after(world={"a": {"c": 3, "d": 2}, "b": 1}) == before
+    assert after(input=None, conversation=("hello",)) == before
+    assert after(world={"b": "1", "a": {"d": 2, "c": 3}})["world"] != before["world"]
+    assert after(input="hello ")["input"] != before["input"]
+    assert after(input=None, conversation=("hello", "there"))["input"] != before["input"]
+    assert digest("a") == digest("a") != digest("b")
