@@ -1,5 +1,17 @@
 """Everything that meets HTTP: interception, recording, matching, replay, and the files in between."""
 
 from harness.cassettes.files import load_cassette, save_cassette
+from harness.cassettes.interception import assert_in_path, intercepted, routed
+from harness.cassettes.sessions import Played, RecordSession, ReplaySession, describe_unplayed
 
-__all__ = ["load_cassette", "save_cassette"]
+__all__ = [
+    "Played",
+    "RecordSession",
+    "ReplaySession",
+    "assert_in_path",
+    "describe_unplayed",
+    "intercepted",
+    "load_cassette",
+    "routed",
+    "save_cassette",
+]

@@ -1,0 +1,191 @@
+"""How two definitions differ, in the words of the person who wrote them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from harness.cassettes.canonical import canonical_text
+from harness.records.base import JsonObject
+from harness.records.mismatch import MismatchPart
+from harness.wire.split import Definition
+
+__all__ = ["Difference", "definition_differences", "pretty"]
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One part of a definition that differs."""
+
+    part: MismatchPart
+    cause: str
+    recorded: str
+    current: str
+
+
+def definition_differences(recorded: Definition, current: Definition) -> list[Difference]:
+    """Each part that differs, in the order in which to look at them.
+
+    Requests to different endpoints are written differently all over, so nothing else is then compared.
+    """
+    if recorded.endpoint != current.endpoint:
+        return [_changed(MismatchPart.ENDPOINT, "endpoint", recorded.endpoint, current.endpoint)]
+    differences = []
+    if recorded.model != current.model:
+        differences.append(_changed(MismatchPart.MODEL, "model", recorded.model, current.model))
+    differences += _tool_differences(recorded.tools, current.tools)
+    if recorded.system != current.system:
+        differences.append(_system_difference(recorded.system, current.system))
+    for part, before, after in (
+        (MismatchPart.OUTPUT_SCHEMA, recorded.output_schema, current.output_schema),
+        (MismatchPart.SETTINGS, recorded.settings, current.settings),
+    ):
+        if canonical_text(before) != canonical_text(after):
+            cause = f"{part}: {_first_difference(before, after)}"
+            differences.append(Difference(part, cause, pretty(before), pretty(after)))
+    return differences
+
+
+def pretty(value: JsonValue) -> str:
+    """A value for a reader: text as it stands, anything else as indented JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _changed(part: MismatchPart, name: str, before: str, after: str) -> Difference:
+    return Difference(part, f"{name}: {before or 'none'} → {after or 'none'}", before, after)
+
+
+def _system_difference(recorded: str, current: str) -> Difference:
+    before, after = recorded.splitlines(), current.splitlines()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
+    if not changes:
+        cause = "system prompt: line ends differ"
+        return Difference(MismatchPart.SYSTEM_PROMPT, cause, repr(recorded[-40:]), repr(current[-40:]))
+    tag, start, stop, new_start, new_stop = changes[0]
+    if not recorded or not current:
+        cause = f"system prompt: {'was added' if current else 'was removed'}"
+    elif tag == "delete":
+        cause = f"system prompt, line {start + 1} was removed"
+    elif tag == "insert":
+        cause = f"system prompt, line {new_start + 1} was added"
+    else:
+        cause = f"system prompt, line {new_start + 1}"
+    if len(changes) > 1:
+        cause += f" (and {len(changes) - 1} more {'place' if len(changes) == 2 else 'places'})"
+    return Difference(
+        MismatchPart.SYSTEM_PROMPT, cause, "\n".join(before[start:stop]), "\n".join(after[new_start:new_stop])
+    )
+
+
+def _tool_differences(recorded: Mapping[str, JsonValue], current: Mapping[str, JsonValue]) -> list[Difference]:
+    causes = list(_tool_causes(recorded, current))
+    if not causes:
+        return []
+    cause, before, after = causes[0]
+    if len(causes) > 1:
+        cause += f" (and {len(causes) - 1} more {'tool' if len(causes) == 2 else 'tools'})"
+    return [Difference(MismatchPart.TOOLS, cause, before, after)]
+
+
+def _tool_causes(recorded: Mapping[str, JsonValue], current: Mapping[str, JsonValue]) -> Iterator[tuple[str, str, str]]:
+    removed = [name for name in recorded if name not in current]
+    added = [name for name in current if name not in recorded]
+    for old in list(removed):
+        for new in added:
+            if _nameless(recorded[old]) == _nameless(current[new]):
+                yield f"tool `{old}` was renamed to `{new}`", pretty(recorded[old]), pretty(current[new])
+                removed.remove(old)
+                added.remove(new)
+                break
+    for name in removed:
+        yield f"tool `{name}` was removed", pretty(recorded[name]), ""
+    for name in added:
+        yield f"tool `{name}` was added", "", pretty(current[name])
+    for name, before in recorded.items():
+        if name in current and canonical_text(before) != canonical_text(current[name]):
+            cause = f"tool `{name}`: {_tool_change(before, current[name])}"
+            yield cause, pretty(before), pretty(current[name])
+
+
+def _nameless(tool: JsonValue) -> str:
+    inner = _inner(tool)
+    return canonical_text({key: value for key, value in inner.items() if key != "name"})
+
+
+def _inner(tool: JsonValue) -> JsonObject:
+    """The part of a tool that holds its name: itself, or what chat nests under its type."""
+    if not isinstance(tool, dict):
+        return {}
+    nested = tool.get(str(tool.get("type")))
+    return nested if isinstance(nested, dict) else tool
+
+
+def _tool_change(recorded: JsonValue, current: JsonValue) -> str:
+    before, after = _inner(recorded), _inner(current)
+    if before.get("description") != after.get("description"):
+        return "description changed"
+    return _parameter_change(_schema(before), _schema(after)) or _first_difference(recorded, current)
+
+
+def _schema(tool: JsonObject) -> JsonObject:
+    schema = tool.get("parameters", tool.get("input_schema"))
+    return schema if isinstance(schema, dict) else {}
+
+
+def _parameter_change(before: JsonObject, after: JsonObject) -> str | None:
+    old, new = before.get("properties"), after.get("properties")
+    old, new = (old if isinstance(old, dict) else {}), (new if isinstance(new, dict) else {})
+    old_required, new_required = _names(before.get("required")), _names(after.get("required"))
+    for name in old:
+        if name not in new:
+            return f"parameter `{name}` was removed"
+    for name in new:
+        if name not in old:
+            return f"parameter `{name}` was added" + (", required" if name in new_required else "")
+    for name in old:
+        if (name in old_required) != (name in new_required):
+            return f"parameter `{name}` became {'required' if name in new_required else 'optional'}"
+    for name in old:
+        if canonical_text(old[name]) != canonical_text(new[name]):
+            return f"parameter `{name}`: {_first_difference(old[name], new[name])}"
+    return None
+
+
+def _names(value: JsonValue) -> set[str]:
+    return {str(name) for name in value} if isinstance(value, list) else set()
+
+
+def _first_difference(recorded: JsonValue, current: JsonValue) -> str:
+    """The first place in which two values differ: ``temperature 0 → 1``."""
+    path, before, after = _find(recorded, current, ())
+    name = ".".join(path)
+    if before is _ABSENT:
+        return f"`{name}` was added" if name else "was added"
+    if after is _ABSENT:
+        return f"`{name}` was removed" if name else "was removed"
+    return f"{name} {_short(before)} → {_short(after)}".strip()
+
+
+def _find(recorded: object, current: object, path: tuple[str, ...]) -> tuple[tuple[str, ...], object, object]:
+    if isinstance(recorded, dict) and isinstance(current, dict):
+        for key in sorted(recorded.keys() | current.keys()):
+            before, after = recorded.get(key, _ABSENT), current.get(key, _ABSENT)
+            if before is _ABSENT or after is _ABSENT or canonical_text(before) != canonical_text(after):
+                return _find(before, after, (*path, str(key)))
+    if isinstance(recorded, list) and isinstance(current, list):
+        for position in range(min(len(recorded), len(current))):
+            if canonical_text(recorded[position]) != canonical_text(current[position]):
+                return _find(recorded[position], current[position], (*path, str(position + 1)))
+    return path, recorded, current
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "…"

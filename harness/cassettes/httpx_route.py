@@ -1,0 +1,170 @@
+"""Routes httpx and httpx2, which are one code under two names: real streams pass through while they are recorded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
+from harness.cassettes.patching import Patch
+from harness.cassettes.routing import route
+from harness.cassettes.sessions import Playback, Recording, ReplaySession
+from harness.records.exchange import Ending, HttpRequest, HttpResponse
+
+__all__ = ["httpx_patches"]
+
+_WORDS = {
+    Failure.REMOTE_PROTOCOL_ERROR: "peer closed connection without sending complete message body (as recorded)",
+    Failure.READ_TIMEOUT: "timed out (as recorded)",
+}
+
+
+def httpx_patches(module: Any) -> list[Patch]:
+    """What to put in the place of the module's two transports' methods."""
+    streams = _make_streams(module)
+    return [
+        Patch(module.HTTPTransport, "handle_request", functools.partial(_sync_handler, module, *streams)),
+        Patch(module.AsyncHTTPTransport, "handle_async_request", functools.partial(_async_handler, module, *streams)),
+    ]
+
+
+def _sync_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable[..., Any]:
+    def handle_request(self: Any, request: Any) -> Any:
+        session = route(lambda: _describe(request))
+        if session is None:
+            return patch.real(self, request)
+        request.read()
+        if isinstance(session, ReplaySession):
+            return _respond(module, replay, session.play(_sent(request)), request)
+        recording = session.begin(_sent(request))
+        with _noting(module, recording):
+            response = patch.real(self, request)
+        return _teed(response, tee, recording)
+
+    return handle_request
+
+
+def _async_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable[..., Any]:
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        session = route(lambda: _describe(request))
+        if session is None:
+            return await patch.real(self, request)
+        await request.aread()
+        if isinstance(session, ReplaySession):
+            return _respond(module, replay, session.play(_sent(request)), request)
+        recording = session.begin(_sent(request))
+        with _noting(module, recording):
+            response = await patch.real(self, request)
+        return _teed(response, tee, recording)
+
+    return handle_async_request
+
+
+def _describe(request: Any) -> str:
+    return f"{request.method} {request.url}"
+
+
+def _sent(request: Any) -> HttpRequest:
+    headers = tuple((name.lower(), value) for name, value in request.headers.multi_items())
+    return HttpRequest(method=request.method, uri=str(request.url), headers=headers, body=request.content)
+
+
+def _respond(module: Any, replay: Any, playback: Playback, request: Any) -> Any:
+    recorded = playback.exchange.response
+    if recorded.status == NO_RESPONSE:
+        playback.finish()
+        raise _error(module, failure_of(recorded) or Failure.READ_TIMEOUT, request)
+    return module.Response(
+        recorded.status,
+        headers=[(name.encode(), value.encode()) for name, value in recorded.headers],
+        stream=replay(playback, request),
+        extensions={"http_version": b"HTTP/1.1", "reason_phrase": recorded.reason.encode("ascii", "replace")},
+    )
+
+
+def _teed(response: Any, tee: Any, recording: Recording) -> Any:
+    recording.answer(
+        HttpResponse(
+            status=response.status_code, reason=response.reason_phrase, headers=tuple(response.headers.multi_items())
+        )
+    )
+    response.stream = tee(response.stream, recording)
+    return response
+
+
+def _error(module: Any, failure: Failure, request: Any) -> Exception:
+    error: Exception = getattr(module, failure)(_WORDS.get(failure, f"{failure} (as recorded)"), request=request)
+    return error
+
+
+@contextmanager
+def _noting(module: Any, recording: Recording) -> Iterator[None]:
+    """Record how a request or its response breaks off, while the error goes its way."""
+    try:
+        yield
+    except module.TransportError as error:
+        name = type(error).__name__
+        recording.fail(Failure(name) if name in set(Failure) else Failure.READ_ERROR)
+        raise
+
+
+def _make_streams(module: Any) -> tuple[Any, Any]:
+    """The two stream classes: the module demands that they are its own kind."""
+
+    class TeeStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # a base known at run time
+        """Hands on what arrives, at once, and notes it. A second reading goes on where the first stopped."""
+
+        def __init__(self, inner: Any, recording: Recording) -> None:
+            self._inner = inner
+            self._recording = recording
+            self._source: Any = None
+
+        def __iter__(self) -> Iterator[bytes]:
+            self._source = self._source or iter(self._inner)
+            with _noting(module, self._recording):
+                for piece in self._source:
+                    self._recording.add(piece)
+                    yield piece
+                self._recording.end()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            self._source = self._source or aiter(self._inner)
+            with _noting(module, self._recording):
+                async for piece in self._source:
+                    self._recording.add(piece)
+                    yield piece
+                self._recording.end()
+
+        def close(self) -> None:
+            try:
+                self._inner.close()
+            finally:
+                self._recording.end(Ending.ABANDONED)
+
+        async def aclose(self) -> None:
+            try:
+                await self._inner.aclose()
+            finally:
+                self._recording.end(Ending.ABANDONED)
+
+    class ReplayStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # a base known at run time
+        """The recorded chunks, once: the openai SDK reads on after the last event, and must not start over."""
+
+        def __init__(self, playback: Playback, request: Any) -> None:
+            self._pieces = playback.pieces()
+            self._failure = failure_of(playback.exchange.response)
+            self._request = request
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._pieces
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise _error(module, failure, self._request)
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in self:
+                yield piece
+
+    return TeeStream, ReplayStream

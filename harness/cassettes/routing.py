@@ -1,0 +1,87 @@
+"""Knows which trial a request belongs to: the one of its ``contextvars`` context."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from harness.cassettes.sessions import RecordSession, ReplaySession
+from harness.errors import CassetteMissError
+
+__all__ = ["Session", "forwarding", "in_trial", "is_forwarding", "route", "using"]
+
+Session = ReplaySession | RecordSession
+
+_CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
+
+
+_FORWARDING: ContextVar[bool] = ContextVar("harness_forwarding", default=False)
+
+
+class _Count:
+    """How many trials are under way in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.value = 0
+
+    def add(self, difference: int) -> None:
+        with self._lock:
+            self.value += difference
+
+
+_UNDER_WAY = _Count()
+
+
+def route(describe: Callable[[], str]) -> Session | None:
+    """The trial that the running code belongs to; None where no trial is under way at all.
+
+    While one is, a request of code that belongs to none raises :class:`CassetteMissError`: it may come from the agent,
+    through a thread that was started without its context. ``describe`` names the request for the error.
+    """
+    session = _CURRENT.get()
+    if session is None:
+        if _UNDER_WAY.value == 0:
+            return None
+        raise CassetteMissError(
+            f"{describe()} was sent from a thread that belongs to no trial while one is under way, so it was not let "
+            "through; start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()"
+        )
+    if session.closed:
+        raise CassetteMissError(f"{describe()} was sent after its trial had ended, so it was not let through")
+    return session
+
+
+def in_trial() -> bool:
+    """Whether the running code belongs to a trial, or may: one is under way in this process."""
+    return _CURRENT.get() is not None or _UNDER_WAY.value > 0
+
+
+def is_forwarding() -> bool:
+    """Whether this context's http.client calls are those of a client that records them."""
+    return _FORWARDING.get()
+
+
+@contextmanager
+def forwarding() -> Iterator[None]:
+    """Let a client that records use http.client."""
+    token = _FORWARDING.set(True)
+    try:
+        yield
+    finally:
+        _FORWARDING.reset(token)
+
+
+@contextmanager
+def using(session: Session) -> Iterator[None]:
+    """Send the requests of this context, and of all contexts copied from it, to the session."""
+    token = _CURRENT.set(session)
+    _UNDER_WAY.add(1)
+    try:
+        yield
+    finally:
+        _UNDER_WAY.add(-1)
+        _CURRENT.reset(token)
+        session.close()

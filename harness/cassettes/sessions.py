@@ -1,0 +1,232 @@
+"""What one trial plays or records."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cassettes.cleaning import clean_exchange, mask_request
+from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
+from harness.cassettes.matching import Index
+from harness.cassettes.mismatch import classify_miss, unplayed_mismatch
+from harness.cassettes.writing import write_exchange, write_head
+from harness.errors import CassetteError, CassetteMissError
+from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
+from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
+from harness.seams import Clock, RecordedClock
+
+__all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "describe_unplayed"]
+
+_SIMULATED = "x-simulated-provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An exchange that took place in this trial, replayed or live."""
+
+    exchange: Exchange
+    user_turn: int
+
+
+class Playback:
+    """One recorded response on its way to the client: recorded time passes as it is read."""
+
+    def __init__(self, exchange: Exchange, clock: RecordedClock) -> None:
+        self.exchange = exchange
+        self._clock = clock
+        clock.advance_to(exchange.started + exchange.head)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body in the chunks of the recording, once."""
+        response, start = self.exchange.response, 0
+        for chunk in response.chunks or (Chunk(size=len(response.body), at=self.exchange.duration),):
+            self._clock.advance_to(self.exchange.started + chunk.at)
+            yield response.body[start : start + chunk.size]
+            start += chunk.size
+        self.finish()
+
+    def finish(self) -> None:
+        """Let the rest of the recorded time pass."""
+        self._clock.advance_to(self.exchange.started + self.exchange.duration)
+
+
+class ReplaySession:
+    """Answers a trial's requests from its cassette, each recorded exchange once."""
+
+    def __init__(self, cassette: Cassette, *, clock: RecordedClock, volatile: tuple[str, ...] = ()) -> None:
+        self.user_turn = 1
+        """The user turn that is being answered; noted with each exchange."""
+        self.mismatch: Mismatch | None = None
+        """The first request without an answer, whatever the agent made of the error."""
+        self.closed = False
+        self._exchanges = cassette.exchanges
+        self._volatile = volatile
+        self._clock = clock
+        self._index = Index(cassette.exchanges, volatile)
+        self._order: list[int] = []
+        self._played: list[Played] = []
+        self._lock = threading.Lock()
+
+    @property
+    def played(self) -> list[Played]:
+        """What was played, in that order."""
+        return list(self._played)
+
+    @property
+    def unplayed(self) -> tuple[Exchange, ...]:
+        """What was recorded and not asked for."""
+        return tuple(self._exchanges[position] for position in self._index.left)
+
+    @property
+    def recorded(self) -> tuple[Exchange, ...]:
+        """Everything in the cassette."""
+        return self._exchanges
+
+    def play(self, request: HttpRequest) -> Playback:
+        """The answer to a request. Raises :class:`CassetteMissError` where the recording has none."""
+        request = mask_request(request)
+        with self._lock:
+            position = self._index.take(request)
+            if position is None:
+                miss = classify_miss(request, self._exchanges, self._order, volatile=self._volatile)
+                raise self._miss(miss)
+            self._order.append(position)
+            self._played.append(Played(self._exchanges[position], self.user_turn))
+            return Playback(self._exchanges[position], self._clock)
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be answered at all; the trial fails with it."""
+        with self._lock:
+            return self._miss(
+                Mismatch(
+                    kind=MismatchKind.CHANGED,
+                    part=MismatchPart.ENDPOINT,
+                    turn=len(self._order) + 1,
+                    cause=cause,
+                    recorded="",
+                    current=current,
+                )
+            )
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self.closed = True
+
+    def _miss(self, mismatch: Mismatch) -> CassetteMissError:
+        self.mismatch = self.mismatch or mismatch
+        return CassetteMissError(f"no recorded exchange answers call {mismatch.turn}: {mismatch.cause}")
+
+
+def describe_unplayed(session: ReplaySession) -> Mismatch:
+    """How a trial that ended early differs from its recording. There must be something unplayed."""
+    return unplayed_mismatch(session.recorded, session.unplayed)
+
+
+class Recording:
+    """One exchange while it happens."""
+
+    def __init__(self, session: RecordSession, request: HttpRequest, clock: Clock) -> None:
+        self._session = session
+        self._request = request
+        self._clock = clock
+        self._started = clock.now()
+        self._head = 0
+        self._response = HttpResponse(status=NO_RESPONSE)
+        self._pieces: list[bytes] = []
+        self._chunks: list[Chunk] = []
+        self.exchange: Exchange | None = None
+        """The exchange, once it has ended."""
+        self.user_turn = session.user_turn
+
+    def answer(self, response: HttpResponse) -> None:
+        """The response's status and headers have arrived."""
+        self._head = self._elapsed()
+        self._response = response.model_copy(
+            update={"headers": tuple((name.lower(), value) for name, value in response.headers)}
+        )
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the body has arrived."""
+        if piece:
+            self._pieces.append(piece)
+            self._chunks.append(Chunk(size=len(piece), at=self._elapsed()))
+
+    def fail(self, failure: Failure) -> None:
+        """No whole response will come."""
+        if self._response.status == NO_RESPONSE:
+            self._response = failed_response(failure)
+        self.end(failure.ending)
+
+    def end(self, ending: Ending = Ending.COMPLETE) -> None:
+        """Nothing more will come. Only the first ending counts."""
+        if self.exchange is not None:
+            return
+        body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
+        exchange = Exchange(
+            request=self._request,
+            response=self._response.model_copy(update=body),
+            started=self._started,
+            head=self._head,
+            duration=self._elapsed(),
+        )
+        self.exchange = clean_exchange(exchange)
+        self._session.keep(self.exchange)
+
+    def _elapsed(self) -> int:
+        return self._clock.now() - self._started
+
+
+class RecordSession:
+    """Lets a trial's requests through to the network, and keeps what passes."""
+
+    def __init__(self, *, clock: Clock, journal: Path | None) -> None:
+        self.user_turn = 1
+        """The user turn that is being answered; noted with each exchange."""
+        self.closed = False
+        self._clock = clock
+        self._journal = journal
+        self._begun: list[Recording] = []
+        self._lock = threading.Lock()
+        if journal is not None:
+            _write(journal, "w", write_head())
+
+    @property
+    def played(self) -> list[Played]:
+        """The exchanges that have ended, in the order in which they began."""
+        begun = list(self._begun)
+        return [Played(one.exchange, one.user_turn) for one in begun if one.exchange is not None]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any response says of itself that it was simulated."""
+        return any(name == _SIMULATED for each in self.played for name, _ in each.exchange.response.headers)
+
+    def begin(self, request: HttpRequest) -> Recording:
+        """A request is about to be sent."""
+        recording = Recording(self, request, self._clock)
+        with self._lock:
+            self._begun.append(recording)
+        return recording
+
+    def keep(self, exchange: Exchange) -> None:
+        """Append an exchange that has ended to the journal, where there is one."""
+        if self._journal is not None:
+            with self._lock:
+                _write(self._journal, "a", write_exchange(exchange))
+
+    def close(self) -> None:
+        """Let nothing more through; what is still open ends here, as abandoned."""
+        self.closed = True
+        for recording in list(self._begun):
+            recording.end(Ending.ABANDONED)
+
+
+def _write(path: Path, mode: str, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open(mode, encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise CassetteError(f"{path}:1: the journal can't be written: {error.strerror}; nothing is recorded") from error
