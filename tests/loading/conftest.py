@@ -8,14 +8,6 @@ import pytest
 
 from harness.settings import Project
 
-GOOD = """\
-description: The policy allows refunds for 30 days.
-subject: desk
-input: I want my money back.
-expect:
-  - called: find_order
-"""
-
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
