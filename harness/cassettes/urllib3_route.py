@@ -6,6 +6,8 @@ import http.client
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import urllib3
@@ -49,11 +51,12 @@ def _request_handler(patch: Patch) -> Callable[..., Any]:
         headers = options.get("headers") or pool.headers
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
         request = HttpRequest(method=method, uri=uri, headers=pairs, body=body)
+        asked = _Asked(pool, conn, method, url, options | {"body": body or None})
         if isinstance(session, ReplaySession):
-            return _respond(session.play(request), pool, conn, method, url, options)
+            return _respond(session.play(request), asked)
         recording = session.begin(request)
         with _noting(recording):
-            return _pass_through(patch, recording, pool, conn, method, url, options | {"body": body or None})
+            return _pass_through(patch, recording, asked)
 
     return make_request
 
@@ -69,57 +72,69 @@ def _proxy_handler(patch: Patch) -> Callable[..., Any]:
     return prepare_proxy
 
 
-def _respond(playback: Playback, pool: Any, conn: Any, method: str, url: str, options: dict[str, Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One call of a pool, and how its response is to be made."""
+
+    pool: Any
+    conn: Any
+    method: str
+    url: str
+    options: dict[str, Any]
+
+    def make_response(self, status: int, reason: str, headers: Any, body: Any, original: Any) -> Any:
+        """A response for the client. Its connection goes back to the pool as soon as anything of it is read."""
+        return urllib3.HTTPResponse(
+            body=body,
+            headers=headers,
+            status=status,
+            reason=reason or None,
+            version=11,
+            preload_content=self.options.get("preload_content", True),
+            decode_content=self.options.get("decode_content", True),
+            retries=self.options.get("retries"),
+            original_response=original,
+            request_method=self.method,
+            request_url=self.url,
+            pool=self.pool,
+            connection=self.options.get("response_conn"),
+        )
+
+
+def _respond(playback: Playback, asked: _Asked) -> Any:
     recorded = playback.exchange.response
     failure = failure_of(recorded)
     if recorded.status == NO_RESPONSE:
         playback.finish()
-        raise _error(failure or Failure.READ_TIMEOUT, pool, conn, url)
-    return _make_response(
-        urllib3.HTTPHeaderDict(recorded.headers),
-        _RecordedBody(playback, failure),
-        (recorded.status, recorded.reason),
-        pool,
-        method,
-        url,
-        options,
-    )
+        raise _error(failure or Failure.READ_TIMEOUT, asked)
+    headers, body = urllib3.HTTPHeaderDict(recorded.headers), _RecordedBody(playback, failure)
+    return asked.make_response(recorded.status, recorded.reason, headers, body, _NothingToRead())
 
 
-def _pass_through(
-    patch: Patch, recording: Recording, pool: Any, conn: Any, method: str, url: str, options: dict[str, Any]
-) -> Any:
+def _pass_through(patch: Patch, recording: Recording, asked: _Asked) -> Any:
     """Send the request for real. The reply is read whole before it is handed on."""
+    options = asked.options | {"preload_content": False, "response_conn": None}
     with forwarding():
-        response = patch.real(pool, conn, method, url, **options | {"preload_content": False, "response_conn": None})
-        recording.answer(
-            HttpResponse(status=response.status, reason=response.reason or "", headers=tuple(response.headers.items()))
-        )
+        response = patch.real(asked.pool, asked.conn, asked.method, asked.url, **options)
+        reason = response.reason or ""
+        recording.answer(HttpResponse(status=response.status, reason=reason, headers=tuple(response.headers.items())))
         data = response.read(decode_content=False)
     recording.add(data)
     recording.end()
-    return _make_response(
-        response.headers, io.BytesIO(data), (response.status, response.reason or ""), pool, method, url, options
-    )
+    original = getattr(response, "_original_response", None)  # requests takes its cookies from there
+    return asked.make_response(response.status, reason, response.headers, io.BytesIO(data), original)
 
 
-def _make_response(
-    headers: Any, body: Any, status: tuple[int, str], pool: Any, method: str, url: str, options: dict[str, Any]
-) -> Any:
-    return urllib3.HTTPResponse(
-        body=body,
-        headers=headers,
-        status=status[0],
-        reason=status[1] or None,
-        version=11,
-        preload_content=options.get("preload_content", True),
-        decode_content=options.get("decode_content", True),
-        retries=options.get("retries"),
-        request_method=method,
-        request_url=url,
-        pool=pool,
-        connection=options.get("response_conn"),
-    )
+class _NothingToRead:
+    """Stands for the http.client response of a connection that was never opened."""
+
+    msg = Message()
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
 
 
 class _RecordedBody(io.RawIOBase):
@@ -169,14 +184,14 @@ def _noting(recording: Recording) -> Iterator[None]:
         raise
 
 
-def _error(failure: Failure, pool: Any, conn: Any, url: str) -> Exception:
+def _error(failure: Failure, asked: _Asked) -> Exception:
     words = f"{failure} (as recorded)"
     if failure is Failure.CONNECT_ERROR:
-        return exceptions.NewConnectionError(conn, words)
+        return exceptions.NewConnectionError(asked.conn, words)
     if failure is Failure.CONNECT_TIMEOUT:
-        return exceptions.ConnectTimeoutError(conn, words)
+        return exceptions.ConnectTimeoutError(asked.conn, words)
     if failure.value.endswith("Timeout"):
-        return exceptions.ReadTimeoutError(pool, url, words)
+        return exceptions.ReadTimeoutError(asked.pool, asked.url, words)
     if failure is Failure.REMOTE_PROTOCOL_ERROR:
         return http.client.RemoteDisconnected(words)
     return ConnectionResetError(words)

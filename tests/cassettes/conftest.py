@@ -1,0 +1,100 @@
+"""A real server on a loopback port that counts what reaches it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+EVENTS = [f'data: {{"n": {number}}}\n\n'.encode() for number in range(4)] + [b"data: [DONE]\n\n"]
+
+
+class Server:
+    """What the handler notes, and where it listens."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.received: list[tuple[str, str, bytes]] = []
+
+    @property
+    def count(self) -> int:
+        """How many requests arrived."""
+        return len(self.received)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path; every answer is told apart by the number of the request."""
+
+    protocol_version = "HTTP/1.1"
+    server: ThreadingHTTPServer
+    noted: Server
+
+    def log_message(self, template: str, *args: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.noted.received.append((self.command, self.path, body))
+        path = self.path.partition("?")[0]
+        if path == "/stream":
+            self.stream(EVENTS)
+        elif path == "/cut":
+            self.stream(EVENTS[:2], cut=True)
+        elif path == "/drop":
+            self.close_connection = True
+        elif path == "/slow":
+            time.sleep(1)
+            self.close_connection = True
+        elif path == "/gzip":
+            self.answer(200, gzip.compress(b'{"packed": true}'), {"content-encoding": "gzip"})
+        elif path == "/limited":
+            self.answer(429 if self.noted.count == 1 else 200, b'{"n": %d}' % self.noted.count, {"retry-after": "1"})
+        else:
+            seen = {"n": self.noted.count, "path": self.path, "body": body.decode()}
+            self.answer(200, json.dumps(seen).encode(), {"set-cookie": "secret=1", "x-request-id": "req_1"})
+
+    do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        """A whole response."""
+        self.send_response(status)
+        for name, value in ({"content-type": "application/json", "content-length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self, events: list[bytes], *, cut: bool = False) -> None:
+        """A chunked response, a pause before each chunk."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            time.sleep(0.03)
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+            self.wfile.flush()
+        if cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The server, running."""
+    handler = type("Noting", (Handler,), {})
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    listener.daemon_threads = True
+    handler.noted = Server(f"http://127.0.0.1:{listener.server_port}")
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield handler.noted
+    listener.shutdown()
+    listener.server_close()
+    thread.join()
