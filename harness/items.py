@@ -57,6 +57,7 @@ class ScenarioCollector(pytest.File):
         item: CaseItem = CaseItem.from_parent(self, name=case.name)
         item.harness_case = case
         item.project = self.project
+        item.extra_keyword_matches.update({case.id, *scenario.tags})
         for tag in scenario.tags:
             # registered first, so that a tag is selectable under --strict-markers without a line in the user's settings
             self.config.addinivalue_line("markers", f"{tag}: scenarios tagged {tag!r}")

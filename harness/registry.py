@@ -5,6 +5,7 @@ Light on purpose: a conftest imports it in every pytest session, so nothing heav
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -46,7 +47,7 @@ class Registry:
     def add_validator(self, name: str, model: type) -> None:
         """Declare a validator. Raises :class:`RegistryError` where other code has the name."""
         known = self.validators.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (model.__module__, model.__qualname__):
+        if known is not None and _place(known) != _place(model):
             raise _declared_twice("validator", name, known, model)
         self.validators[name] = model
 
@@ -98,9 +99,11 @@ def _find(kind: str, known: dict[str, T], name: str) -> T:
     raise RegistryError(f"{kind} {name!r} is not registered in conftest.py; {hint}")
 
 
-def _place(function: Callable[..., Any]) -> tuple[str, str]:
-    code = getattr(function, "__code__", None)
-    return (code.co_filename if code else "", getattr(function, "__qualname__", repr(function)))
+def _place(declared: Any) -> tuple[str, str]:
+    """The file and name of a function or class: the same also where its module was loaded under another name."""
+    module = sys.modules.get(getattr(declared, "__module__", ""))
+    file = getattr(module, "__file__", None) or getattr(declared, "__module__", "")
+    return (str(file), getattr(declared, "__qualname__", repr(declared)))
 
 
 def _declared_twice(kind: str, name: str, first: object, second: object) -> RegistryError:

@@ -57,10 +57,13 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Tr
     keep = plan.mode is Mode.RECORD
     file = cassette_file(plan.project, case, number)
     clock = SystemClock()
-    session = RecordSession(clock=clock, journal=file.with_suffix(".journal") if keep else None)
+    journal = file.with_suffix(".journal")
+    session = RecordSession(clock=clock, journal=journal if keep else None)
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     if ran.unreachable is not None:
+        if not any(each.exchange.response.status for each in session.played):
+            journal.unlink(missing_ok=True)  # nothing was answered, so there is nothing to recover
         return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     if keep:
         keep_recording(file, session, case, number, texts=texts)

@@ -16,6 +16,8 @@ from harness.reporting.wording import count, join_commands, money, one_line, tok
 
 __all__ = ["Line", "Style", "render_lines", "render_recorded"]
 
+_NAMED = 10
+"""Others of a group that are named one by one, at most."""
 _NAME_WIDTH = 60
 """Names are padded to the longest, up to this many characters; a longer one is kept whole."""
 
@@ -87,7 +89,7 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
     word = _word(entry.standing)
     said = [text for text in (one_line(entry.transition), one_line(entry.reason)) if text]
     if len(group) > 1:
-        said[-1:] = [" ".join([*said[-1:], f"(and {count(len(group) - 1, 'other')})"])]
+        said[-1:] = [" ".join([*said[-1:], _others(group)])]
     yield (
         (Style.NAME, one_line(entry.id).ljust(name_width)),
         (Style.PLAIN, "  "),
@@ -104,6 +106,13 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
         return
     for command in join_commands(commands):
         yield ((Style.PLAIN, indent), (Style.COMMAND, one_line(command, _COMMAND_LIMIT)))
+
+
+def _others(group: Sequence[Entry]) -> str:
+    """The rest of a group: by name where no command below names them."""
+    names = [one_line(entry.id) for entry in group[1:]]
+    named = group[0].result is not None and group[0].result.command is not None
+    return f"(and {count(len(names), 'other')})" if named or len(names) > _NAMED else f"(also {', '.join(names)})"
 
 
 def _word(standing: Standing) -> str:

@@ -59,6 +59,7 @@ def test_selection(desk: MiniProject) -> None:
     """`-k`, a tag under `--strict-markers`, `--lf` and `-x` select as they do for any test."""
     assert desk.pytest("-q", "-k", "status").code == 0
     assert desk.pytest("-q", "-k", "nothing").code == 5
+    assert desk.pytest("-q", "-k", "parcel and status").code == 0
     assert desk.pytest("-q", "-m", "parcel", "--strict-markers").code == 0
     assert desk.pytest("-q", "-m", "not parcel", "--strict-markers").code == 5
     assert desk.pytest("-q", "-x", "--lf", "-p", "cacheprovider").code == 0

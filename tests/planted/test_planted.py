@@ -43,7 +43,6 @@ PLANTED: Mapping[str, Planted] = {
         (
             ("scenarios/research/desk.py", "def read(\n", "def open_document(\n"),
             ("scenarios/research/desk.py", "TOOLS = (search, read)", "TOOLS = (search, open_document)"),
-            ("scenarios/research/desk.py", '"read",\n', '"open_document",\n'),
         ),
         "stale",
         (RESEARCH,),
@@ -59,7 +58,7 @@ PLANTED: Mapping[str, Planted] = {
         (("scenarios/support/desk.py", '"2 to 3 working days"', '"4 to 6 working days"'),),
         "failed",
         ("support/changed-mind",),
-        ("turn 4: ", "send_replacement", "2 to 3 working days", "4 to 6 working days"),
+        ("turn 4: ", "send_replacement", "2 to 3 working", "4 to 6 working"),
     ),
     "a validator tightened": Planted(
         (
@@ -73,7 +72,12 @@ PLANTED: Mapping[str, Planted] = {
             ),
         ),
         "failed",
-        ("research/lantern-room-legacy", "research/older-landmark"),
+        (
+            "research/harbour-fee",
+            "research/lantern-room-legacy",
+            "research/last-winter-ferry",
+            "research/older-landmark",
+        ),
         ("validator cited-answer: ", "one citation is enough"),
     ),
     "a policy check removed from a tool": Planted(
@@ -163,9 +167,8 @@ def test_planted_regression_is_caught(shipped: MiniProject, name: str) -> None:
         assert word in done.out, done.out
     commands = " ".join(line.strip() for line in done.out.splitlines() if line.strip().startswith("harness record"))
     for scenario in turned:
+        assert scenario in done.out
         assert (f"scenarios/{scenario}.yaml" in commands) == (planted.outcome == "stale")
-    first = turned[0] if planted.outcome == "failed" else min(turned)
-    assert first in done.out
 
 
 @pytest.mark.parametrize("name", NO_CHANGE)
@@ -192,4 +195,4 @@ def test_a_worse_answer_stays_a_regression_after_recording(shipped: MiniProject)
     assert done.code == 1, done.text
     assert "support/two-refunds" in done.out
     assert "WORSE" in done.out
-    assert '{"1187": "34.50", "1191": "48.00"}' in done.out
+    assert 'expected refund(order_id="1190", amount="48.00", …) once, found 0' in done.out
