@@ -68,7 +68,8 @@ def read_baseline(project: Project, scenarios: Iterable[str]) -> Run:
 
     Raises :class:`BadInputError` with every file that can't be read.
     """
-    runs, faults = [], []
+    runs: list[Run] = []
+    faults: list[Fault] = []
     for name in sorted(set(scenarios)):
         file = baseline_file(project, name)
         if not file.is_file():
