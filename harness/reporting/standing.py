@@ -83,6 +83,7 @@ _LOOKS = {
     Standing.SKIPPED: ("»", Tone.MUTED),
 }
 _RANKS = {standing: rank for rank, standing in enumerate(Standing)}
+_WITHOUT_TRANSITION = (Change.UNCHANGED, Change.NEW, Change.SKIPPED, Change.STALE, Change.ERRORED)
 _CHANGES = {
     Change.REGRESSED: Standing.REGRESSED,
     Change.FLAKY: Standing.FLAKY,
@@ -124,8 +125,11 @@ class Entry:
 
     @property
     def transition(self) -> str:
-        """Trials passed before and now, ``3/3 → 1/3``; else the comparison's own line; empty where nothing changed."""
-        if self.comparison is None or self.comparison.change in (Change.UNCHANGED, Change.NEW, Change.SKIPPED):
+        """Trials passed before and now, ``3/3 → 1/3``; else the comparison's own line.
+
+        Empty where nothing changed, and where trials passed or not says nothing yet.
+        """
+        if self.comparison is None or self.comparison.change in _WITHOUT_TRANSITION:
             return ""
         before = self.before.cases[0] if self.before and self.before.cases else None
         if before and self.result and self.standing is not Standing.REMOVED:
