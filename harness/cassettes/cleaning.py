@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable
 
-from harness.cassettes.content import decode_response
+from harness.cassettes.content import decode_response, is_over
 from harness.records.exchange import Ending, Exchange, Headers, HttpRequest, HttpResponse
 
 __all__ = ["clean_exchange", "mask_request"]
@@ -46,6 +46,8 @@ def clean_exchange(exchange: Exchange) -> Exchange:
     request, response = exchange.request, decode_response(exchange.response)
     request = request.model_copy(update={"headers": _listed(request.headers, _REQUEST_HEADERS.__contains__)})
     response = response.model_copy(update={"headers": _listed(response.headers, _is_kept)})
+    if response.ending is Ending.ABANDONED and is_over(response.body):
+        response = response.model_copy(update={"ending": Ending.COMPLETE})
     if not _is_stream(response) and response.ending is Ending.COMPLETE:
         response = response.model_copy(update={"chunks": ()})  # how TCP happened to cut a whole reply says nothing
     masked = mask_request(request), _mask_response(response)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable
 
-from harness.records.exchange import Headers, HttpResponse
+from harness.records.exchange import HttpResponse
 
-__all__ = ["decode_response", "without_framing"]
+__all__ = ["decode_response", "is_over"]
 
-_FRAMING = ("content-length", "transfer-encoding", "connection", "keep-alive")
+_CODED = ("content-encoding", "content-length")
+"""The headers that speak of the coded bytes."""
+_LAST_EVENT = re.compile(
+    rb"(?:\A|\n)(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|failed|incomplete))\n[^\n]*)\n+\Z"
+)
 _MAX_BYTES = 128 * 1024 * 1024
 
 
@@ -21,9 +26,9 @@ _WINDOWS = {
 """How zlib is told of each coding; some servers send ``deflate`` without its header."""
 
 
-def without_framing(headers: Headers) -> Headers:
-    """The headers without those that speak of one connection and its bytes."""
-    return tuple((name, value) for name, value in headers if name not in _FRAMING)
+def is_over(body: bytes) -> bool:
+    """Whether a stream of events has brought its last one: clients close it then, and leave nothing behind."""
+    return body.endswith((b"\n\n", b"\r\n\r\n")) and bool(_LAST_EVENT.search(body.replace(b"\r\n", b"\n")))
 
 
 def decode_response(response: HttpResponse) -> HttpResponse:
@@ -45,7 +50,7 @@ def decode_response(response: HttpResponse) -> HttpResponse:
     chunks = zip(response.chunks, decoded, strict=False)
     return response.model_copy(
         update={
-            "headers": tuple((name, value) for name, value in response.headers if name != "content-encoding"),
+            "headers": tuple((name, value) for name, value in response.headers if name not in _CODED),
             "body": b"".join(decoded),
             "chunks": tuple(chunk.model_copy(update={"size": len(piece)}) for chunk, piece in chunks if piece),
         }

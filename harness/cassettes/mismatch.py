@@ -56,7 +56,15 @@ def classify_miss(
     near = [_Near(call, position, _shared(call.steps, current.steps)) for position, call in recorded]
     same = [each for each in near if not definition_differences(each.call.definition, current.definition)]
     if same:
-        nearest = max(same, key=lambda each: (each.shared, each.position not in played, -each.position))
+        nearest = max(
+            same,
+            key=lambda each: (
+                each.shared,
+                each.call.steps == current.steps,
+                each.position not in played,
+                -each.position,
+            ),
+        )
         return _conversation_mismatch(nearest, current, turn)
     nearest = max(
         near,

@@ -13,6 +13,42 @@ import pytest
 
 EVENTS = [f'data: {{"n": {number}}}\n\n'.encode() for number in range(4)] + [b"data: [DONE]\n\n"]
 
+CHAT = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1767225600,
+    "model": "gpt-5-mini",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "Hello — é"},
+            "finish_reason": "stop",
+            "logprobs": None,
+        }
+    ],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+}
+CHAT_CHUNKS = [
+    {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1767225600,
+        "model": "gpt-5-mini",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    for delta, finish in (({"role": "assistant", "content": "Hel"}, None), ({"content": "lo"}, None), ({}, "stop"))
+]
+MESSAGE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-any",
+    "content": [{"type": "text", "text": "Hello"}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 5, "output_tokens": 2},
+}
+
 
 class Server:
     """What the handler notes, and where it listens."""
@@ -55,6 +91,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, gzip.compress(b'{"packed": true}'), {"content-encoding": "gzip"})
         elif path == "/limited":
             self.answer(429 if self.noted.count == 1 else 200, b'{"n": %d}' % self.noted.count, {"retry-after": "1"})
+        elif path == "/v1/chat/completions" and b'"stream":true' in body.replace(b" ", b""):
+            self.stream([b"data: %s\n\n" % json.dumps(chunk).encode() for chunk in CHAT_CHUNKS] + [b"data: [DONE]\n\n"])
+        elif path == "/v1/chat/completions":
+            self.answer(200, json.dumps(CHAT, indent=2).encode(), {"x-simulated-provider": "yes"})
+        elif path == "/v1/messages":
+            self.answer(200, json.dumps(MESSAGE).encode(), {})
         else:
             seen = {"n": self.noted.count, "path": self.path, "body": body.decode()}
             self.answer(200, json.dumps(seen).encode(), {"set-cookie": "secret=1", "x-request-id": "req_1"})
