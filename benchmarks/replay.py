@@ -25,6 +25,11 @@ from tests.project import DESK, MiniProject
 def make_project(root: Path, count: int) -> MiniProject:
     """A project whose scenarios are copies of one, each with its own recording."""
     project = MiniProject(root).write(DESK)
+    # one client for all, as agents in production have it: building one costs a TLS context each, whoever asks
+    project.edit("desk.py", "    client = AsyncOpenAI(max_retries=0)\n", "")
+    project.edit(
+        "desk.py", "class Order(BaseModel):", "client = AsyncOpenAI(max_retries=0)\n\n\nclass Order(BaseModel):"
+    )
     with running_provider([root / "status.script.yaml"]) as url:
         assert project.record(url).code == 0
     scenario, cassettes = root / "scenarios/status.yaml", root / "cassettes/status"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.cassettes import RecordSession, ReplaySession, assert_in_path, load_cassette
+from harness.cassettes import RecordSession, ReplaySession, load_cassette
 from harness.errors import InterceptionError
 from harness.pipeline.judging import Judge, asked_judge, recorded_judge
 from harness.pipeline.keeping import keep_recording
@@ -47,7 +47,6 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     clock = RecordedClock()
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile)
     subject = plan.registry.find_subject(case.scenario.subject)
-    assert_in_path()
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     make_judge = recorded_judge if plan.mode is Mode.REPLAY else partial(asked_judge, keep=True)
     return await _conclude(plan, case, number, ran, make_judge(plan, case, number, ran.trace))
