@@ -89,6 +89,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif path == "/gzip":
             self.answer(200, gzip.compress(b'{"packed": true}'), {"content-encoding": "gzip"})
+        elif path == "/moved":
+            self.answer(302, b"", {"location": "/v1/new"})
         elif path == "/limited":
             self.answer(429 if self.noted.count == 1 else 200, b'{"n": %d}' % self.noted.count, {"retry-after": "1"})
         elif path == "/v1/chat/completions" and b'"stream":true' in body.replace(b" ", b""):

@@ -392,3 +392,38 @@ def test_exchanges_stand_in_the_order_in_which_they_began(server: Any) -> None:
     assert paths == ["/stream", "/v1/quick"]
     durations = [each.exchange.duration for each in played]
     assert durations[0] > durations[1]
+
+
+@pytest.mark.parametrize("name", ["requests", "aiohttp"])
+def test_redirects_are_followed_again(name: str, server: Any) -> None:
+    """A redirect and its target are two exchanges, and lead to the same place in the replay."""
+    live, played = record(lambda: CLIENTS[name](f"{server.url}/moved", BODY))
+    assert [each.exchange.response.status for each in played] == [302, 200]
+    again, session = replay(played, lambda: CLIENTS[name](f"{server.url}/moved", BODY))
+    assert again == live
+    assert session.unplayed == ()
+    assert server.count == 2
+
+
+def test_a_body_read_in_pieces_is_the_same_body(server: Any) -> None:
+    """requests' own streaming gives the same lines, live and replayed."""
+
+    def work() -> list[bytes]:
+        with requests.Session() as session, session.get(f"{server.url}/stream", stream=True) as response:
+            return [line for line in response.iter_lines(chunk_size=1) if line]
+
+    live, played = record(work)
+    assert live[-1] == b"data: [DONE]"
+    assert replay(played, work)[0] == live
+
+
+def test_a_pool_that_blocks_gets_its_connections_back(server: Any) -> None:
+    """Recorded or replayed, a connection returns to a pool of one."""
+
+    def work() -> list[int]:
+        with urllib3.HTTPConnectionPool("127.0.0.1", int(server.url.rpartition(":")[2]), maxsize=1, block=True) as pool:
+            return [pool.request("GET", "/v1/x", pool_timeout=1, preload_content=False).data[0] for _ in range(3)]
+
+    live, played = record(work)
+    assert replay(played, work)[0] == live
+    assert server.count == 3

@@ -213,6 +213,16 @@ def test_a_foreign_file_cut_at_an_exchange_is_noticed(tmp_path: Path, name: str)
         load_cassette(tmp_path / "c.yaml")
 
 
+def test_a_cut_between_exchanges_says_how_many_are_missing(tmp_path: Path) -> None:
+    """What is left is valid YAML; the count tells."""
+    file = tmp_path / "c.yaml"
+    save_cassette(file, cassette())
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[: text.rindex("- request:")], encoding="utf-8")
+    with pytest.raises(CassetteError, match=r"c\.yaml:\d+: holds 2 exchanges where 3 were recorded"):
+        load_cassette(file)
+
+
 def test_an_edited_body_is_noticed(tmp_path: Path) -> None:
     """A changed recording is not what was recorded."""
     file = tmp_path / "c.yaml"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -194,6 +196,47 @@ def test_a_lost_place_is_taken_back_before_the_next_trial(server: Any) -> None:
     assert httpx2.HTTPTransport.handle_request is original
 
 
+LATE = """
+import asyncio
+import sys
+from harness.cassettes import ReplaySession, intercepted, routed
+from harness.errors import CassetteMissError
+from harness.records.exchange import Cassette
+from harness.seams import RecordedClock
+def ask_aiohttp(aiohttp, url):
+    async def ask():
+        async with aiohttp.ClientSession() as client:
+            await client.get(url)
+    asyncio.run(ask())
+with intercepted(), routed(ReplaySession(Cassette(exchanges=()), clock=RecordedClock())):
+    assert "{library}" not in sys.modules
+    import {library}
+    try:
+        {call}
+    except CassetteMissError:
+        print("refused")
+print({library}.__spec__.loader.__class__.__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "call"),
+    [
+        ("httpx2", "httpx2.get('URL')"),
+        ("httpx", "httpx.get('URL')"),
+        ("requests", "requests.get('URL')"),
+        ("urllib3", "urllib3.PoolManager().request('GET', 'URL')"),
+        ("aiohttp", "ask_aiohttp(aiohttp, 'URL')"),
+    ],
+)
+def test_a_client_imported_inside_a_trial_is_intercepted(library: str, call: str, server: Any) -> None:
+    """A lazy import is no way out, and leaves the module's own loader in its place."""
+    code = LATE.format(library=library, call=call.replace("URL", server.url))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["refused", "SourceFileLoader"], done.stderr
+    assert server.count == 0
+
+
 # A user's own vcr cassettes. Their recordings go to a server that would answer.
 
 
@@ -213,11 +256,12 @@ def test_inside_a_trial_a_vcr_cassette_is_refused_by_name(server: Any, tmp_path:
     assert server.count == 0
 
 
-def test_around_a_trial_a_vcr_cassette_is_refused(server: Any, tmp_path: Path) -> None:
-    """A cassette opened within our interception, around a trial: the trial does not start."""
+@pytest.mark.parametrize("left_alone", [(), ("httplib",), ("httpx", "httpx2", "aiohttp")])
+def test_around_a_trial_a_vcr_cassette_is_refused(left_alone: tuple[str, ...], server: Any, tmp_path: Path) -> None:
+    """A cassette opened within our interception, around a trial, whatever it patches: the trial does not start."""
     with (
         intercepted(),
-        vcr.use_cassette(str(tmp_path / "mine.yaml")),
+        vcr.use_cassette(str(tmp_path / "mine.yaml"), skip_patchers=left_alone),
         pytest.raises(InterceptionError, match="a vcr cassette is open around this trial"),
         routed(session_of()),
     ):
