@@ -17,6 +17,7 @@ import requests
 import vcr
 
 from harness.cassettes import ReplaySession, assert_in_path, intercepted, routed
+from harness.cassettes.probing import probe
 from harness.errors import CassetteMissError, InterceptionError
 from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
 from harness.seams import RecordedClock
@@ -174,6 +175,26 @@ def test_a_trial_needs_interception() -> None:
         pass
 
 
+def test_a_client_that_does_not_come_by_is_noticed() -> None:
+    """The proof fails where a client's requests do not reach us, here because nothing is intercepted."""
+    for library in ("httpx2", "httpx", "requests", "urllib3", "aiohttp"):
+        with pytest.raises(InterceptionError, match=f"requests of {library} do not reach the harness"):
+            probe([library])
+
+
+def test_the_proof_is_asked_of_each_client_before_the_first_trial() -> None:
+    """In a new process every client that was imported is proved once, by a request that is never sent."""
+    code = (
+        "import aiohttp, httpx, httpx2, requests, urllib3, harness.cassettes.interception as room\n"
+        "asked = []\n"
+        "room.probe = lambda names: asked.append(sorted(names))\n"
+        "with room.intercepted(): room.assert_in_path(); room.assert_in_path()\n"
+        "print(*asked[0], len(asked))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib3", "1"]
+
+
 def test_interception_counts_its_nesting(server: Any) -> None:
     """Only the last to leave restores the clients."""
     original = httpx2.HTTPTransport.handle_request
@@ -269,9 +290,12 @@ def test_around_a_trial_a_vcr_cassette_is_refused(left_alone: tuple[str, ...], s
     assert server.count == 0
 
 
-def test_around_our_interception_a_vcr_cassette_is_refused(server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("left_alone", [(), ("httplib",), ("httpx", "httpx2", "aiohttp")])
+def test_around_our_interception_a_vcr_cassette_is_refused(
+    left_alone: tuple[str, ...], server: Any, tmp_path: Path
+) -> None:
     """A cassette opened before our interception: no trial starts until it is left, then all is well."""
-    theirs = vcr.use_cassette(str(tmp_path / "mine.yaml"))
+    theirs = vcr.use_cassette(str(tmp_path / "mine.yaml"), skip_patchers=left_alone)
     with ExitStack() as outer:
         theirs.__enter__()
         outer.enter_context(intercepted())
