@@ -20,6 +20,7 @@ from harness.cli import _parser
 from harness.errors import ExitCode
 from harness.providers.simulated import running_provider
 from harness.records.outcome import Outcome
+from harness.reporting.standing import Standing
 from harness.settings import _KNOWN
 from tests.architecture.test_floors import FLOORS
 from tests.project import MiniProject
@@ -184,6 +185,16 @@ def test_the_exit_codes_are_in_the_table() -> None:
     assert order
     codes = [ExitCode(int(code)) for code in order.groups()]
     assert [ExitCode.worst(codes[place:]) for place in range(4)] == codes
+
+
+def test_every_standing_is_in_the_table() -> None:
+    """The report's page explains each word and mark that a case can be counted under, the worst first."""
+    shown = [
+        (mark, word)
+        for marks, words, _ in rows(ROOT / "docs/report.md", "mark")
+        for mark, word in zip(marks.split(), words.split(", "), strict=True)
+    ]
+    assert shown == [(standing.mark, standing.word) for standing in Standing]
 
 
 def test_every_setting_is_in_the_table() -> None:
