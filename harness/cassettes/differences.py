@@ -14,7 +14,7 @@ from harness.records.base import JsonObject
 from harness.records.mismatch import MismatchPart
 from harness.wire.split import Definition
 
-__all__ = ["Difference", "definition_differences", "pretty"]
+__all__ = ["Difference", "definition_differences", "pretty", "pretty_pair"]
 
 _ABSENT = object()
 
@@ -55,6 +55,31 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
 def pretty(value: JsonValue) -> str:
     """A value for a reader: text as it stands, anything else as indented JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def pretty_pair(recorded: JsonValue, current: JsonValue) -> tuple[str, str]:
+    """Two messages for a reader, JSON inside their texts laid open; None gives nothing.
+
+    Where that would hide the difference, such as one in white space, they stay as they are.
+    """
+    opened = _laid_open(recorded), _laid_open(current)
+    pair = (recorded, current) if opened[0] == opened[1] else opened
+    before, after = ("" if value is None else pretty(value) for value in pair)
+    return before, after
+
+
+def _laid_open(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict):
+        return {key: _laid_open(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_laid_open(item) for item in value]
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            opened: JsonValue = json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+        return opened
+    return value
 
 
 def _changed(part: MismatchPart, name: str, before: str, after: str) -> Difference:

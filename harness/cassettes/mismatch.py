@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from harness.cassettes.canonical import canonical_text, drop_paths, place_of, rename_ids
-from harness.cassettes.differences import definition_differences, pretty
+from harness.cassettes.differences import definition_differences, pretty, pretty_pair
 from harness.records.exchange import Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.wire.split import Definition, WireRequest, has_spoken, split
@@ -149,7 +149,7 @@ def _conversation_mismatch(near: _Near, current: _Call, turn: int) -> Mismatch:
         places = urlsplit(near.call.request.uri).query, urlsplit(current.request.uri).query
         cause = f"query: {places[0] or 'none'} → {places[1] or 'none'}"
         return _mismatch(MismatchKind.STALE, MismatchPart.ENDPOINT, turn, cause, *places)
-    texts = ("" if before is None else pretty(before)), ("" if after is None else pretty(after))
+    texts = pretty_pair(before, after)
     if before is None:
         cause = "the agent made a further call that the recording does not have"
         cause += f": it goes on with {_name(current.conversation, at)}" if after is not None else ": one it made before"

@@ -355,3 +355,20 @@ def test_volatile_places_take_no_part() -> None:
     session.play(request(BASE | {"metadata": {"run": "b"}}))
     with pytest.raises(CassetteMissError, match="call 2: the agent made a further call"):
         session.play(request(BASE | {"metadata": {"run": "c"}}))
+
+
+@pytest.mark.parametrize(
+    ("now", "recorded_line", "current_line"),
+    [
+        ('{"delivered": "2026-02-01"}', '"delivered": "2026-01-04"', '"delivered": "2026-02-01"'),
+        ('{"delivered":"2026-01-04"}', '{\\"delivered\\": \\"2026-01-04\\"}', '{\\"delivered\\":\\"2026-01-04\\"}'),
+        ("not JSON {", '"delivered": "2026-01-04"', "not JSON {"),
+    ],
+    ids=["value", "white space", "text"],
+)
+def test_json_inside_a_message_is_laid_open(now: str, recorded_line: str, current_line: str) -> None:
+    """A reader sees the differing key, and the raw text where only its white space differs."""
+    sent = BASE | {"messages": [*BASE["messages"], FOUND[0], result("call_1", now)]}
+    found = miss(request(TURNS[0]), request(sent))
+    assert recorded_line in found.recorded
+    assert current_line in found.current
