@@ -11,7 +11,6 @@ from pydantic import JsonValue
 import harness
 from harness.providers import api_for, connect
 from harness.providers.simulated import load_scripts
-from harness.strictyaml import read_yaml
 from harness.records.message import Api, Usage
 from harness.records.scenario import Judged, Output, ScenarioFile, State, Validated
 from harness.records.score import Score, ScoreStatus
@@ -21,6 +20,7 @@ from harness.scorers.checks import check_output, check_state
 from harness.scorers.judges import judge_trace
 from harness.scorers.validators import validate_output
 from harness.seams import Seams
+from harness.strictyaml import read_yaml
 from harness.subjects.python import answer_turn, make_world
 
 ROOT = Path(__file__).parents[2] / "scenarios"
