@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -39,6 +40,7 @@ class Library:
         self._documents = {document.id: document for document in documents}
         # Trials may run in several threads; after this, the index is only read.
         self._index = sqlite3.connect(":memory:", check_same_thread=False)
+        weakref.finalize(self, self._index.close)
         self._index.execute("CREATE VIRTUAL TABLE document USING fts5(id UNINDEXED, title, text, tokenize='porter')")
         rows = [(document.id, document.title, document.text) for document in self._documents.values()]
         self._index.executemany("INSERT INTO document VALUES (?, ?, ?)", rows)
