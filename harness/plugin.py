@@ -64,6 +64,7 @@ class _Scenarios:
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
         self._interception = ExitStack()
+        self._intercepts = False
         self._runs: dict[str, str] = {}
         """Node id to the run of that one case, as JSON; a rerun replaces the first."""
         self._results: Results | None = None
@@ -80,12 +81,22 @@ class _Scenarios:
 
         return collect_scenario(project, file_path, parent)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Put interception in the path once there is something to run."""
-        if any(hasattr(item, "harness_case") for item in session.items) and not self._config.option.collectonly:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Put interception in the path while scenarios run, and out of it before anything else does."""
+        if hasattr(item, "harness_case") and not self._intercepts:
             from harness.cassettes import intercepted
 
             self._interception.enter_context(intercepted())
+            self._intercepts = True
+        try:
+            return (yield)
+        finally:
+            if not hasattr(nextitem, "harness_case"):
+                self._interception.close()
+                self._intercepts = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -106,8 +117,8 @@ class _Scenarios:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Leave the path last, and write the report where the whole session is known."""
-        self._interception.close()
+        """Write the report where the whole session is known."""
+        self._interception.close()  # still open where the session was interrupted
         if not self._runs or self._project is None or hasattr(self._config, "workerinput"):
             return
         from harness import pipeline

@@ -121,3 +121,16 @@ def test_import_is_light() -> None:
     code = f"import sys, json, harness, harness.plugin; print(json.dumps([n for n in {HEAVY!r} if n in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_other_tests_run_unpatched(desk: MiniProject) -> None:
+    """Interception is out of the way of the tests before and after the scenarios."""
+    untouched = """
+import httpx2
+def test_unpatched():
+    assert httpx2.HTTPTransport.handle_request.__module__.startswith("httpx2")
+"""
+    desk.write({"before/test_a.py": untouched, "zafter/test_z.py": untouched})
+    done = desk.pytest("-q", "before", "scenarios", "zafter", "--import-mode=importlib")
+    assert done.code == 0, done.text
+    assert "3 passed" in done.out
