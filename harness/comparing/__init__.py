@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from harness.records.comparison import CaseComparison, Change, Comparison
 from harness.records.outcome import Outcome
@@ -46,7 +46,7 @@ def compare(run: Run, baseline: Run, *, whole: bool) -> Comparison:
 def _compare_case(now: Run, before: Run | None) -> CaseComparison:
     case = now.cases[0]
     change, reason = _judge(now, before)
-    differs = before is not None and (change is not Change.UNCHANGED or _conversations(now) != _conversations(before))
+    differs = before is not None and (change is not Change.UNCHANGED or bool(reason) or any(_differences(before, now)))
     return CaseComparison(
         scenario=case.scenario, case=case.case, change=change, reason=reason, before=before if differs else None
     )
@@ -59,26 +59,30 @@ def _judge(now: Run, before: Run | None) -> tuple[Change, str]:
     if before is None:
         return Change.NEW, "not in the baseline"
     was = before.cases[0]
+    if case.outcome is Outcome.XFAILED:
+        # its author expects it to fail: that is no regression, whatever was accepted
+        return Change.UNCHANGED, "accepted as passed, now expected to fail" if _holds(was) else ""
     verdicts = (_holds(was), _holds(case))
     if verdicts == (True, False):
         return Change.REGRESSED, f"{_passes(was)}, now {_passes(case)}: {case.reason}"
     if verdicts == (False, True):
         return Change.IMPROVED, f"{_passes(was)}, now {_passes(case)}"
     lower, higher = _score_changes(before.trials, now.trials)
-    if case.passed < was.passed and case.trials == was.trials:
-        lower.insert(0, f"{_passes(was)}, now {_passes(case)}")
+    share = case.passed * was.trials - was.passed * case.trials
+    if share:
+        (lower if share < 0 else higher).insert(0, f"{_passes(was)}, now {_passes(case)}")
+    relaxed = list(_relaxed(before, now))
     if lower:
-        return Change.REGRESSED, "; ".join(lower)
-    if higher or (case.passed > was.passed and case.trials == was.trials):
-        return Change.IMPROVED, "; ".join(higher) or f"{_passes(was)}, now {_passes(case)}"
-    return Change.UNCHANGED, ""
+        return Change.REGRESSED, "; ".join([*lower, *relaxed])
+    if higher:
+        return Change.IMPROVED, "; ".join([*higher, *relaxed])
+    return Change.UNCHANGED, "; ".join([*relaxed, *_differences(before, now)])
 
 
 def _holds(case: CaseResult) -> bool | None:
-    """Whether a case held, where that was decided."""
-    if case.outcome in (Outcome.PASSED, Outcome.XFAILED):
-        return True
-    return False if case.outcome is Outcome.FAILED else None
+    """Whether enough trials passed, where that was decided; what ``xfail`` makes of it is another matter."""
+    decided = case.outcome in (Outcome.PASSED, Outcome.FAILED, Outcome.XFAILED)
+    return case.passed >= case.required if decided else None
 
 
 def _passes(case: CaseResult) -> str:
@@ -105,13 +109,38 @@ def _means(trials: Iterable[Trial]) -> dict[str, float]:
     return {name: sum(numbers) / len(numbers) for name, numbers in values.items()}
 
 
-def _conversations(run: Run) -> list[object]:
-    return [_said(trial.trace) for trial in run.trials]
+def _relaxed(before: Run, now: Run) -> Iterator[str]:
+    """What was asked of the accepted state and is not asked any more."""
+    names = {score.name for trial in now.trials for score in trial.scores}
+    gone = {score.name: None for trial in before.trials for score in trial.scores if score.name not in names}
+    if names and gone:
+        yield f"no longer expected: {', '.join(gone)}"
+    was, case = before.cases[0], now.cases[0]
+    if case.required * was.trials < was.required * case.trials or case.trials < was.trials:
+        yield f"{was.required} of {was.trials} had to pass, now {case.required} of {case.trials}"
 
 
-def _said(trace: Trace | None) -> object:
-    if trace is None:
-        return None
+def _differences(before: Run, now: Run) -> Iterator[str]:
+    """What is other than it was accepted, though no score says that it is worse."""
+    parts = {"conversation": _conversation, "answer": _answers, "state": _state}
+    both = min(len(before.trials), len(now.trials))
+    differing = [name for name, part in parts.items() if _each(part, before, both) != _each(part, now, both)]
+    if differing:
+        yield f"other than accepted: {', '.join(differing)}"
+
+
+def _each(part: Callable[[Trace], object], run: Run, trials: int) -> list[object]:
+    return [part(trial.trace) if trial.trace else None for trial in run.trials[:trials]]
+
+
+def _conversation(trace: Trace) -> object:
     calls = [(call.reply.text if call.reply else call.error, call.sent) for call in trace.model_calls]
-    tools = [(call.name, call.arguments, call.result) for call in trace.tool_calls]
-    return calls, tools, trace.outputs, trace.state
+    return calls, [(call.name, call.arguments, call.result) for call in trace.tool_calls]
+
+
+def _answers(trace: Trace) -> object:
+    return trace.outputs
+
+
+def _state(trace: Trace) -> object:
+    return trace.state

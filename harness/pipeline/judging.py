@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from harness.cassettes import RecordSession, ReplaySession, load_cassette, routed
+from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, load_cassette, routed
 from harness.errors import BadInputError, CassetteMissError, Fault
 from harness.loading import digest, read_rubric
 from harness.pipeline.keeping import keep_recording
@@ -33,13 +33,18 @@ def recorded_judge(plan: Plan, case: Case, number: int, trace: Trace) -> Judge:
         rubric = read_rubric(plan.project, case.scenario, verdict.rubric)
         if cassette.metadata and cassette.metadata.texts.get("rubric") != digest(rubric):
             return _not_judged(verdict, "the rubric changed since the verdict was recorded")
+        if cassette.metadata and cassette.metadata.trial != number:
+            return _not_judged(verdict, f"the recorded verdict is on trial {cassette.metadata.trial}")
         session = ReplaySession(cassette, clock=RecordedClock(), volatile=plan.project.volatile)
         try:
             with routed(session):
-                return await _ask(plan, case, verdict, rubric, trace)
+                score = await _ask(plan, case, verdict, rubric, trace)
         except CassetteMissError:
             cause = session.mismatch.cause if session.mismatch else "the request differs"
             return _not_judged(verdict, f"the recorded verdict is on something else: {cause}")
+        if session.unplayed:
+            return _not_judged(verdict, describe_unplayed(session).cause.replace("the agent", "the judge"))
+        return score
 
     return judge
 

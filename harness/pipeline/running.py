@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from harness.cassettes import intercepted
-from harness.errors import BadInputError, Fault
+from harness.errors import BadInputError, Fault, HarnessError
 from harness.loading import text_digests
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.trials import take_trial
@@ -23,10 +23,17 @@ __all__ = ["run_case", "run_cases"]
 def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     """Run the cases, at most ``plan.concurrency`` at once; the result does not depend on how many.
 
-    Raises :class:`BadInputError` with the faults of every case, after all have run.
+    Raises :class:`BadInputError` with the faults of every case, after all have run, and :class:`HarnessError` where a
+    task that an agent started ends the process.
     """
     with intercepted():
-        return asyncio.run(_run_all(plan, cases))
+        try:
+            return asyncio.run(_run_all(plan, cases))
+        except SystemExit as error:  # of a task of the agent's own: asyncio lets it end everything, with its code
+            what = (
+                f"a task of the agent called sys.exit({error.code!r}), which ends the whole run; raise an error instead"
+            )
+            raise HarnessError(what) from error
 
 
 async def _run_all(plan: Plan, cases: Sequence[Case]) -> Run:

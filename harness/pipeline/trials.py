@@ -41,6 +41,9 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
         reason = f"trial {number} of {case.scenario.trials} has no recording"
         return bare_trial(case, number, Outcome.UNRECORDED, reason)
     cassette = load_cassette(file)
+    if cassette.metadata is not None and cassette.metadata.trial != number:
+        reason = f"the recording of trial {number} is a copy of that of trial {cassette.metadata.trial}"
+        return bare_trial(case, number, Outcome.UNRECORDED, reason)
     stale = _changed_text(cassette, texts)
     if stale is not None:
         return bare_trial(case, number, Outcome.STALE, stale.cause, stale)

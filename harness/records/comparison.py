@@ -38,7 +38,8 @@ class CaseComparison(Record):
     case: Name
     change: Change
     reason: str
-    """One line with the numbers: ``passed 3 of 3, now 1 of 3``; empty where nothing changed."""
+    """One line with the numbers: ``3 of 3 passed, now 1 of 3 passed``. Where no score changed, what else did: another
+    answer, an expectation that is gone. Empty where nothing changed."""
     before: Run | None = None
     """The accepted state of this case, kept only where something differs."""
 

@@ -46,12 +46,12 @@ _STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, To
 def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]:
     """One line per case that is no plain pass, the commands that mend them, and the counts.
 
-    ``verbose`` adds the passes. The worst stands last, where the eye is when a command ends. Cases that are alike in
-    standing and reason share a line. Where an agent behaved differently, its first differing message stands beside the
-    recorded one.
+    A pass that differs from the accepted state is not plain; ``verbose`` adds those that are. The worst stands last,
+    where the eye is when a command ends. Cases that are alike in standing and reason share a line. Where an agent
+    behaved differently, its first differing message stands beside the recorded one.
     """
     entries = list_entries(results)
-    groups = _alike(entry for entry in entries if verbose or entry.standing is not Standing.PASSED)
+    groups = _alike(entry for entry in entries if verbose or entry.reason or entry.standing is not Standing.PASSED)
     name_width = min(_NAME_WIDTH, max((len(one_line(group[0].id)) for group in groups), default=0))
     word_width = max((len(_word(group[0].standing)) for group in groups), default=0)
     lines: list[Line] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, routed
-from harness.errors import BadInputError, CassetteMissError, InterceptionError, ProviderError, RegistryError
+from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError
 from harness.records.mismatch import Mismatch
 from harness.records.scenario import Case
 from harness.records.trace import AgentRaised, Event, Trace
@@ -58,7 +60,7 @@ async def run_trial(
     world = make_world(subject, scenario.world)
     task = Task(
         input="",
-        settings=dict(scenario.settings),
+        settings=copy.deepcopy(scenario.settings),
         world=world,
         folder=(project.root / scenario.source).parent,
         prompt_root=project.scenarios,
@@ -70,10 +72,12 @@ async def run_trial(
         for number, text in enumerate(scenario.turns, 1):
             session.user_turn, task.input = number, text
             try:
-                outputs.append(await answer_turn(subject, task))
-            except (BadInputError, RegistryError, InterceptionError):
+                outputs.append(copy.deepcopy(await answer_turn(subject, task)))
+            except (BadInputError, RegistryError, InterceptionError, KeyboardInterrupt, GeneratorExit):
                 raise
-            except (Exception, CassetteMissError, BaseExceptionGroup) as error:  # noqa: BLE001 - any agent, any error
+            except BaseException as error:  # whatever an agent raises: its sys.exit(0) must not end the run
+                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                    raise
                 failure = error
                 break
             if _mismatch_of(session) is not None:
@@ -116,6 +120,12 @@ def _read_trace(
 
 def _mismatch_of(session: ReplaySession | RecordSession) -> Mismatch | None:
     return session.mismatch if isinstance(session, ReplaySession) else None
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody wants this run to end, as opposed to an agent that raises the same error of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _describe_failure(error: BaseException, user_turn: int, root: Path) -> AgentRaised:

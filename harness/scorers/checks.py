@@ -103,7 +103,7 @@ def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
     used: dict[str, Callable[[], int | Decimal | None]] = {
         "model_calls": lambda: len(trace.model_calls),
         "tool_calls": lambda: len(trace.tool_calls),
-        "tokens": lambda: trace.usage.total_tokens,
+        "tokens": lambda: None if _without_usage(trace) else trace.usage.total_tokens,
         "cost_usd": lambda: trace.cost_usd,
         "seconds": lambda: trace.duration / _NANOSECONDS,
     }
@@ -113,8 +113,7 @@ def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
             continue
         amount = measure()
         if amount is None:
-            models = ", ".join(sorted({call.model for call in trace.model_calls if call.cost_usd is None}))
-            reason = f"the cost is unknown: give the price of {models} in [tool.harness.prices]"
+            reason = _unknown_amount(trace)
             yield _score(f"limit {field}", ScorerKind.LIMIT, ScoreStatus.FAILED, None, reason)
             continue
         held = amount <= limit
@@ -125,6 +124,19 @@ def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
             else f"{amount} {field}, limit {limit}"
         )
         yield _score(f"limit {field}", ScorerKind.LIMIT, status, 1.0 if held else 0.0, reason)
+
+
+def _without_usage(trace: Trace) -> list[str]:
+    """The models that answered without saying what the answer took."""
+    return sorted({call.model for call in trace.model_calls if call.reply is not None and call.usage is None})
+
+
+def _unknown_amount(trace: Trace) -> str:
+    silent = _without_usage(trace)
+    if silent:
+        return f"unknown: a reply of {', '.join(silent)} says no usage; ask for it (stream_options of a chat stream)"
+    unpriced = sorted({call.model for call in trace.model_calls if call.reply is not None and call.cost_usd is None})
+    return f"the cost is unknown: give the price of {', '.join(unpriced)} in [tool.harness.prices]"
 
 
 def describe(call: ToolCalled) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
@@ -23,12 +24,13 @@ def validate_output(name: str, model: Any, trace: Trace) -> Score:
     """
     title = f"validator {name}"
     adapter: TypeAdapter[Any] = TypeAdapter(model)
-    context = {"world": trace.state, "trace": trace}
+    answer = copy.deepcopy(trace.output)  # a validator may change what it is given; the next scorer must not see it
+    context = {"world": copy.deepcopy(trace.state), "trace": trace.model_copy(deep=True)}
     try:
-        if isinstance(trace.output, str) and adapter.json_schema().get("type") != "string":
-            adapter.validate_json(trace.output, context=context)
+        if isinstance(answer, str) and adapter.json_schema().get("type") != "string":
+            adapter.validate_json(answer, context=context)
         else:
-            adapter.validate_python(trace.output, context=context)
+            adapter.validate_python(answer, context=context)
     except ValidationError as error:
         reason = "; ".join(_describe(fault) for fault in error.errors(include_url=False))
         return Score(name=title, scorer=ScorerKind.VALIDATOR, status=ScoreStatus.FAILED, value=0.0, reason=reason)

@@ -75,9 +75,17 @@ def read_baseline(project: Project, scenarios: Iterable[str]) -> Run:
         if not file.is_file():
             continue
         try:
-            runs.append(_read(file, Run))
+            run: Run = _read(file, Run)
         except BadInputError as error:
             faults.extend(error.faults)
+            continue
+        others = sorted({part.scenario for part in run.cases} - {name})
+        if others:
+            what = (
+                f"holds the accepted state of {', '.join(others)}; restore its own, or delete it and `harness accept`"
+            )
+            faults.append(Fault(str(file), 0, 0, what))
+        runs.append(run)
     if faults:
         raise BadInputError(faults)
     return Run.merge(runs)
