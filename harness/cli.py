@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,17 +30,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], ExitCode] = arguments.command
     try:
-        return command(arguments)
+        code = command(arguments)
+        _say("", end="", flush=True)
+        return code
     except HarnessError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"{where}{error.strerror or error}; check the path and its permissions", file=sys.stderr)
+        print(f"{where}{error.strerror or error}; check the path, its permissions and the disk", file=sys.stderr)
         return ExitCode.ERRORED
     except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
+        print("interrupted; what was not finished was not written", file=sys.stderr)
         return ExitCode.INTERRUPTED
+    except Exception:  # noqa: BLE001 - the last resort: Python's own code for it, 1, would pass for a regression
+        traceback.print_exc()
+        print("this is a bug of harness, and says nothing about your agent; please report it", file=sys.stderr)
+        return ExitCode.ERRORED
+
+
+def _say(text: object, *, end: str = "\n", flush: bool = False) -> None:
+    """Print. Where the reader has gone (``| head``), go on without one: the exit code still tells the verdict."""
+    try:
+        print(text, end=end, flush=flush)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,16 +147,18 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         pipeline.write_single(arguments.single, results, facts)
     if not arguments.quiet:
         _print_results(results, verbose=arguments.verbose)
-    print(report)
+    _say(report)
     return pipeline.exit_code(results)
 
 
 def _log(*, verbose: bool) -> None:
     """Show our log lines on request only: what they tell is in the report as well."""
+    ours = logging.getLogger("harness")
     if verbose:
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        ours.setLevel(logging.INFO)
+        ours.addHandler(logging.StreamHandler())
     else:
-        logging.getLogger("harness").addHandler(logging.NullHandler())
+        ours.addHandler(logging.NullHandler())
 
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:
@@ -180,8 +197,8 @@ def _record(arguments: argparse.Namespace) -> ExitCode:
     mode = pipeline.Mode.REJUDGE if arguments.judges else pipeline.Mode.RECORD
     _project, run, _facts = _take(arguments, mode, concurrency=4)
     for line in render_recorded(run):
-        print(line)
-    print("compare with the accepted state: harness run")
+        _say(line)
+    _say("compare with the accepted state: harness run")
     errored = any(case.outcome is Outcome.ERRORED for case in run.cases)
     return ExitCode.ERRORED if errored else ExitCode.OK
 
@@ -190,7 +207,7 @@ def _report(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
 
     results, facts = pipeline.reopen(arguments.results, arguments.baseline)
-    print(pipeline.render_report(arguments.out or arguments.results.parent, results, facts))
+    _say(pipeline.render_report(arguments.out or arguments.results.parent, results, facts))
     return ExitCode.OK
 
 
@@ -214,7 +231,7 @@ def _accept(arguments: argparse.Namespace) -> ExitCode:
         print("nothing was accepted", file=sys.stderr)
         return ExitCode.USAGE
     for file in pipeline.accept(project, proposal):
-        print(file)
+        _say(file)
     return ExitCode.OK
 
 
@@ -229,14 +246,14 @@ def _show(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
 
     project = pipeline.open_project([arguments.file.parent])
-    print("\n\n".join(pipeline.show_file(project, arguments.file)))
+    _say("\n\n".join(pipeline.show_file(project, arguments.file)))
     return ExitCode.OK
 
 
 def _schema(_arguments: argparse.Namespace) -> ExitCode:
     from harness.loading import scenario_schema
 
-    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    _say(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
     return ExitCode.OK
 
 
@@ -246,8 +263,8 @@ def _provider(arguments: argparse.Namespace) -> ExitCode:
     from harness.providers.simulated import serve
 
     def announce(url: str) -> None:
-        print(f"simulated provider on {url}\n")
-        print(f"OPENAI_BASE_URL={url}/v1 ANTHROPIC_BASE_URL={url}", flush=True)
+        _say(f"simulated provider on {url}\n")
+        _say(f"OPENAI_BASE_URL={url}/v1 ANTHROPIC_BASE_URL={url}", flush=True)
 
     asyncio.run(serve(arguments.script, port=arguments.port, seed=arguments.seed, on_ready=announce))
     return ExitCode.OK
@@ -262,7 +279,7 @@ def _print_results(results: Results, *, verbose: bool = False) -> None:
         pieces = (
             f"\x1b[{colours[style]}m{text}\x1b[0m" if coloured and style in colours else text for style, text in line
         )
-        print("".join(pieces))
+        _say("".join(pieces))
 
 
 def _coloured() -> bool:

@@ -51,8 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Take back what was set for replay."""
-    for name in config.stash.get(_PLACEHELD, ()):
-        os.environ.pop(name, None)
+    _take_back_keys(config)
 
 
 class _Scenarios:
@@ -69,6 +68,10 @@ class _Scenarios:
         """Node id to the run of that one case, as JSON; a rerun replaces the first."""
         self._results: Results | None = None
         self._report: Path | None = None
+        self._unwritten: str | None = None
+        """Why there is no report, where there should be one."""
+        self._met = False
+        """Whether a scenario was selected, or is at fault."""
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """A scenario file of ours becomes a collector; every other file is left alone."""
@@ -80,6 +83,16 @@ class _Scenarios:
         from harness.items import collect_scenario
 
         return collect_scenario(project, file_path, parent)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A scenario file at fault has said so itself."""
+        self._met = self._met or (report.failed and report.nodeid.endswith(_SUFFIXES))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note whether there is anything to do; where we are not used at all, leave no trace."""
+        self._met = self._met or any(hasattr(item, "harness_case") for item in session.items)
+        if self._project is None or not _is_used(self._project):
+            _take_back_keys(self._config)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
@@ -116,16 +129,23 @@ class _Scenarios:
             self._runs[report.nodeid] = run
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report where the whole session is known."""
         self._interception.close()  # still open where the session was interrupted
         if not self._runs or self._project is None or hasattr(self._config, "workerinput"):
             return
+        try:
+            self._write(self._project)
+        except (HarnessError, OSError) as error:
+            self._unwritten = str(error)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.INTERNAL_ERROR
+
+    def _write(self, project: Project) -> None:
         from harness import pipeline
         from harness.records.run import Run
 
         run = Run.merge(map(Run.model_validate_json, self._runs.values()))
-        self._results = pipeline.compare_with_baseline(self._project, run)
+        self._results = pipeline.compare_with_baseline(project, run)
         facts = pipeline.collect_facts(
             argv=sys.argv[1:],
             mode=pipeline.Mode.REPLAY,
@@ -133,7 +153,7 @@ class _Scenarios:
             started_at=self._started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._began,
         )
-        self._report = pipeline.write_report(self._out(self._project), self._results, facts)
+        self._report = pipeline.write_report(self._out(project), self._results, facts)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """End with the commands that mend what is stale, and the report's path; or say that no scenario ran."""
@@ -142,11 +162,14 @@ class _Scenarios:
             for command in dict.fromkeys(case.command for case in self._results.cases if case.command):
                 terminalreporter.line(f"to record anew: {command}")
             terminalreporter.line(f"report: {self._report}")
-        elif self._project is not None and not self._config.option.collectonly and _is_used(self._project):
+        elif self._unwritten is not None:
+            terminalreporter.section("scenarios")
+            terminalreporter.line(f"no report was written: {self._unwritten}; --harness-out names another folder")
+        elif not self._met and self._project is not None and _is_used(self._project):
             count = sum(1 for _ in _scenario_files(self._project))
-            if count:
-                folder = os.path.relpath(self._project.scenarios, self._config.invocation_params.dir)
-                terminalreporter.line(f"harness: {count} scenario files in {folder} were not selected: pytest {folder}")
+            folder = os.path.relpath(self._project.scenarios, self._config.invocation_params.dir)
+            what = f"{count} scenario files in {folder} were not selected: pytest {folder}"
+            terminalreporter.line(f"harness: {what if count else f'there is no scenario file in {folder}'}")
 
     def _out(self, project: Project) -> Path:
         option = self._config.getoption("--harness-out")
@@ -161,6 +184,11 @@ def _find_project(config: pytest.Config) -> Project | None:
         return load_project(find_root(config.rootpath))
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _take_back_keys(config: pytest.Config) -> None:
+    for name in config.stash.get(_PLACEHELD, ()):
+        os.environ.pop(name, None)
 
 
 def _is_used(project: Project) -> bool:

@@ -16,7 +16,16 @@ from harness.records.comparison import Change, Comparison, Results
 from harness.records.run import Run, RunFacts
 from harness.reporting import render_html, render_junit, render_markdown
 from harness.settings import Project
-from harness.store import accepted_scenarios, csv_text, json_text, read_baseline, read_facts, read_results, write_text
+from harness.store import (
+    accepted_scenarios,
+    csv_text,
+    json_text,
+    read_baseline,
+    read_facts,
+    read_results,
+    write_text,
+    write_texts,
+)
 
 __all__ = [
     "REPORT_FILE",
@@ -124,6 +133,5 @@ def _render(results: Results, facts: RunFacts | None) -> dict[str, str]:
 
 
 def _write(out: Path, texts: dict[str, str]) -> Path:
-    for name, text in texts.items():
-        write_text(out / name, text)
+    write_texts({out / name: text for name, text in texts.items()})
     return out / REPORT_FILE

@@ -12,6 +12,7 @@ from harness.store.files import (
     surplus_cassettes,
     write_baseline,
     write_text,
+    write_texts,
 )
 from harness.store.forms import csv_text, json_text
 
@@ -27,4 +28,5 @@ __all__ = [
     "surplus_cassettes",
     "write_baseline",
     "write_text",
+    "write_texts",
 ]

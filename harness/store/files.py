@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ __all__ = [
     "surplus_cassettes",
     "write_baseline",
     "write_text",
+    "write_texts",
 ]
 
 R = TypeVar("R", bound=Record)
@@ -115,7 +117,29 @@ def read_facts(file: Path) -> RunFacts:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file whole: a reader finds the old content or the new, never a part."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    write_texts({file: text})
+
+
+def write_texts(texts: Mapping[Path, str]) -> None:
+    """Write files that belong together: where there is no room for one, all stay as they were.
+
+    Raises :class:`OSError` with the name of the file itself.
+    """
+    staged: dict[Path, Path] = {}
+    try:
+        for file, text in texts.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with _naming(file):
+                staged[file] = _stage(file, text)
+        for file, whole in staged.items():
+            with _naming(file):
+                whole.replace(file)
+    finally:
+        for whole in staged.values():
+            whole.unlink(missing_ok=True)
+
+
+def _stage(file: Path, text: str) -> Path:
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
@@ -123,10 +147,19 @@ def write_text(file: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).chmod(0o644)
-        Path(name).replace(file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return Path(name)
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Speak of the file that a user knows, not of the one that it is made from."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _read(file: Path, kind: type[R]) -> R:

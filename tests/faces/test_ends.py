@@ -1,0 +1,113 @@
+"""How a command ends when the world around it does not hold still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.providers.simulated import running_provider
+from tests.project import MiniProject
+
+HARNESS = "import sys; from harness.cli import main; sys.exit(main())"
+
+
+def start(desk: MiniProject, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    """Begin a command and return at once."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HARNESS, *arguments],
+        cwd=desk.root,
+        env={"PATH": os.environ["PATH"], **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("run", "-v"), 1), (("schema",), 0), (("show", "cassettes/status/default/1.yaml"), 0)]
+)
+def test_reader_that_leaves(desk: MiniProject, arguments: tuple[str, ...], code: int) -> None:
+    """A reader that closes the pipe (`| head`) changes neither the exit code nor what stands on the error stream."""
+    desk.edit("scenarios/status.yaml", "output: {equals: {status: shipped", "output: {equals: {status: lost")
+    with start(desk, *arguments) as running:
+        assert running.stdout is not None
+        running.stdout.close()
+        assert running.stderr is not None
+        assert running.stderr.read() == ""
+    assert running.returncode == code
+
+
+def test_a_bug_of_ours_is_no_regression(desk: MiniProject) -> None:
+    """An error that nobody foresaw ends in 4, not in the 1 of a failed verdict."""
+    desk.write({"conftest.py": "import harness.registry\nharness.registry.REGISTRY.subjects = None\n"})
+    done = desk.harness("run")
+    assert done.code == 4
+    assert "a bug of harness" in done.err
+
+
+def test_interrupted_replay(desk: MiniProject) -> None:
+    """Control-C ends a run with 130 and no report."""
+    hang = "import signal, os, asyncio\n    os.kill(os.getpid(), signal.SIGINT)\n    await asyncio.sleep(60)\n"
+    desk.edit("desk.py", "    tool = task.world.tools[0]\n", f"    {hang}    tool = task.world.tools[0]\n")
+    done = desk.harness("run")
+    assert done.code == 130, done.text
+    assert "interrupted" in done.err
+    assert "Traceback" not in done.text
+    assert not (desk.root / "reports").exists()
+
+
+def test_interrupted_recording(desk: MiniProject) -> None:
+    """Control-C while the provider answers leaves the old recording as it was."""
+    before = (desk.root / "cassettes/status/default/1.yaml").read_bytes()
+    desk.write({"status.script.yaml": "match: {user: Where}\nrules:\n  - say: late\n    slow: {head_ms: 30000}\n"})
+    with running_provider([desk.root / "status.script.yaml"]) as url:
+        running = start(desk, "record", OPENAI_BASE_URL=f"{url}/v1", OPENAI_API_KEY="simulated")
+        journal = desk.root / "cassettes/status/default/1.journal"
+        tick = threading.Event()
+        while not journal.exists() and running.poll() is None:
+            tick.wait(0.05)
+        tick.wait(1)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "Traceback" not in err
+    assert (desk.root / "cassettes/status/default/1.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("arguments", [("--out", "desk.py"), ("-o", "folder.json")])
+def test_unwritable(desk: MiniProject, arguments: tuple[str, ...]) -> None:
+    """Where a report can't be written, its own path is named and nothing is left beside it."""
+    (desk.root / "folder.json").mkdir()
+    done = desk.harness("run", *arguments)
+    assert done.code == 4
+    assert done.err.startswith(f"{arguments[1]}: ")
+    assert "Traceback" not in done.text
+    assert [file for file in desk.root.iterdir() if file.name.startswith(".")] == []
+
+
+def test_unwritable_under_pytest(desk: MiniProject) -> None:
+    """A report that can't be written fails the session in a sentence, and its tests are still counted."""
+    done = desk.pytest("-q", "--harness-out", "desk.py")
+    assert done.code == 3, done.text
+    assert "no report was written: " in done.out
+    assert "1 passed" in done.out
+    assert "Traceback" not in done.text
+
+
+def test_full_disk_keeps_the_old_report_whole(desk: MiniProject, tmp_path: Path) -> None:
+    """A report of which one file can't be written leaves all of the last one in place."""
+    out = tmp_path / "out"
+    assert desk.harness("run", "--out", str(out)).code == 0
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+    room = (out / "index.html").stat().st_size - 1
+    full = f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}))\n"
+    desk.write({"conftest.py": full + (desk.root / "conftest.py").read_text()})
+    desk.edit("scenarios/status.yaml", "output: {equals: {status: shipped", "output: {equals: {status: lost")
+    assert desk.harness("run", "--out", str(out)).code == 4
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
