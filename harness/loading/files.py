@@ -114,6 +114,8 @@ def _is_other(folder: str) -> bool:
 
 def _why_none(project: Project, path: Path) -> str:
     top = shown(project, project.scenarios)
+    if path == project.scenarios:
+        return f"this project has no scenarios yet; write one in {top}/, as the README shows"
     if not path.exists():
         return f"no such file or folder; name one in {top}/"
     if _within(project, path) is None:

@@ -18,7 +18,7 @@ from harness.records.score import Score
 from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
 from harness.seams import RecordedClock, SystemClock
-from harness.store import cassette_file
+from harness.store import cassette_file, drop_file
 
 __all__ = ["bare_trial", "take_trial"]
 
@@ -65,7 +65,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Tr
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     if ran.unreachable is not None:
         if not any(each.exchange.response.status for each in session.played):
-            journal.unlink(missing_ok=True)  # nothing was answered, so there is nothing to recover
+            drop_file(journal, plan.project.cassettes)  # nothing was answered, so there is nothing to recover
         return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     if keep:
         keep_recording(file, session, case, number, texts=texts)

@@ -23,6 +23,7 @@ __all__ = [
     "accepted_scenarios",
     "baseline_file",
     "cassette_file",
+    "drop_file",
     "read_baseline",
     "read_facts",
     "read_results",
@@ -57,6 +58,15 @@ def surplus_cassettes(project: Project, case: Case, rubrics: Iterable[str]) -> t
 def baseline_file(project: Project, scenario: str) -> Path:
     """Where the accepted state of a scenario lies: beside its cassettes."""
     return project.cassettes / scenario / "baseline.json"
+
+
+def drop_file(file: Path, top: Path) -> None:
+    """Remove a file where there is one, and the folders that this leaves empty, up to ``top``."""
+    file.unlink(missing_ok=True)
+    for folder in file.parents:
+        if folder == top or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()
 
 
 def accepted_scenarios(project: Project) -> tuple[str, ...]:

@@ -213,6 +213,21 @@ def test_record_keeps_what_it_can_not_replace(desk: MiniProject) -> None:
     assert [file.name for file in (desk.root / "cassettes/status/default").iterdir()] == ["1.yaml"]
 
 
+def test_a_first_recording_that_fails_leaves_nothing(desk: MiniProject) -> None:
+    """Where nothing was recorded yet and no provider answers, no folder is left behind."""
+    shutil.rmtree(desk.root / "cassettes")
+    assert desk.record("http://127.0.0.1:9").code == 4
+    assert not any((desk.root / "cassettes").rglob("*"))
+
+
+def test_a_project_without_scenarios(desk: MiniProject) -> None:
+    """A newcomer is told where to begin."""
+    shutil.rmtree(desk.root / "scenarios")
+    done = desk.harness("run")
+    assert done.code == 2
+    assert "this project has no scenarios yet; write one in scenarios/" in done.err
+
+
 def test_live(desk: MiniProject) -> None:
     """A live run asks the provider and keeps nothing."""
     before = {file: file.read_bytes() for file in (desk.root / "cassettes").rglob("*") if file.is_file()}
