@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.providers.simulated import running_provider
+from tests.planted.shipped import ROOT, copy_shipped, outcomes
 from tests.project import MiniProject
-
-ROOT = Path(__file__).parents[2]
-COPIED = ("harness", "scenarios", "cassettes", "conftest.py", "pyproject.toml")
 
 SUPPORT = "support/"
 RESEARCH = "research/"
@@ -127,18 +124,7 @@ NO_CHANGE: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 @pytest.fixture
 def shipped(tmp_path: Path) -> MiniProject:
     """A copy of the shipped project, the package included, that a test may break."""
-    for name in COPIED:
-        source, target = ROOT / name, tmp_path / name
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return MiniProject(tmp_path)
-
-
-def outcomes(project: MiniProject) -> dict[str, str]:
-    """The outcome of each scenario in the last run."""
-    return {case["scenario"]: case["outcome"] for case in project.results()["cases"]}
+    return copy_shipped(tmp_path)
 
 
 def sound() -> dict[str, str]:
