@@ -72,4 +72,4 @@ class Seams:
 def mint_id(*parts: object) -> str:
     """A short identifier that depends on nothing but its parts: 12 hexadecimal digits."""
     text = "\x1f".join(map(str, parts))
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=6).hexdigest()

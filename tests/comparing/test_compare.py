@@ -12,8 +12,17 @@ from harness.records.score import Score, ScorerKind, ScoreStatus
 from tests.traces import make_trace
 
 
-def make_run(outcome: str = "passed", *, passed: int = 3, mark: float = 5.0, output: str = "Done.") -> Run:
-    """One case of three trials, all with the same mark and answer."""
+def make_run(
+    outcome: str = "passed",
+    *,
+    passed: int = 3,
+    trials: int = 3,
+    required: int = 2,
+    score: str = "judge tone",
+    mark: float = 5.0,
+    output: str = "Done.",
+) -> Run:
+    """One case, all of whose trials have the same mark and answer."""
     case = CaseResult(
         scenario="desk/refund",
         case="default",
@@ -21,23 +30,23 @@ def make_run(outcome: str = "passed", *, passed: int = 3, mark: float = 5.0, out
         outcome=Outcome(outcome),
         reason="why",
         passed=passed,
-        required=2,
-        trials=3,
+        required=required,
+        trials=trials,
     )
-    score = Score(name="judge tone", scorer=ScorerKind.JUDGE, status=ScoreStatus.PASSED, value=mark, reason="")
-    trials = tuple(
+    judged = Score(name=score, scorer=ScorerKind.JUDGE, status=ScoreStatus.PASSED, value=mark, reason="")
+    run = tuple(
         Trial(
             scenario="desk/refund",
             case="default",
             trial=number,
             outcome=Outcome.PASSED if number <= passed else Outcome.FAILED,
             reason="",
-            scores=(score,),
+            scores=(judged,),
             trace=make_trace(output=output),
         )
-        for number in (1, 2, 3)
+        for number in range(1, trials + 1)
     )
-    return Run(cases=(case,), trials=trials)
+    return Run(cases=(case,), trials=run)
 
 
 NONE = Run(cases=(), trials=())
@@ -53,6 +62,20 @@ NONE = Run(cases=(), trials=())
         (make_run(mark=4.0), make_run(), "improved", "judge tone: 4, now 5"),
         (make_run("failed", passed=0), make_run(), "improved", "0 of 3 passed, now 3 of 3 passed"),
         (make_run("failed", passed=0), make_run("failed", passed=0), "unchanged", ""),
+        (make_run(), make_run("xfailed", passed=0), "unchanged", "accepted as passed, now expected to fail"),
+        (make_run("xfailed", passed=0), make_run("xfailed", passed=0, mark=4.0), "unchanged", ""),
+        (make_run("xfailed", passed=0), make_run("failed", passed=0), "unchanged", ""),
+        (make_run("xfailed", passed=0), make_run("failed"), "improved", "0 of 3 passed, now 3 of 3 passed"),
+        (make_run(), make_run("failed"), "unchanged", ""),
+        (make_run(), make_run(passed=2, trials=2, required=1), "unchanged", "2 of 3 had to pass, now 1 of 2"),
+        (
+            make_run(),
+            make_run(passed=1, trials=2, required=1),
+            "regressed",
+            "3 of 3 passed, now 1 of 2 passed; 2 of 3 had to pass, now 1 of 2",
+        ),
+        (make_run(), make_run(score="judge taste"), "unchanged", "no longer expected: judge tone"),
+        (make_run(), make_run(output="Gladly."), "unchanged", "other than accepted: answer"),
         (make_run(), make_run("stale", passed=0), "stale", "why"),
         (make_run(), make_run("unrecorded", passed=0), "stale", "why"),
         (make_run(), make_run("errored", passed=0), "errored", "why"),

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
 from harness.records.score import ScoreStatus
-from harness.records.trace import Trace
+from harness.records.trace import ModelCall, Trace
 from harness.scorers.checks import (
     check_called,
     check_limits,
@@ -143,3 +143,15 @@ def test_unknown_cost_never_passes_a_cost_limit() -> None:
     assert score.status is ScoreStatus.FAILED
     assert score.value is None
     assert "price of gpt-5-mini" in score.reason
+
+
+def test_unknown_usage_never_passes_a_limit() -> None:
+    """Where a reply does not say what it took, neither its tokens nor its cost count as 0."""
+    trace = make_trace(cost=None)
+    silent = tuple(
+        event.model_copy(update={"usage": None}) if isinstance(event, ModelCall) else event for event in trace.events
+    )
+    limits = Limits.model_validate({"tokens": 1_000_000, "cost_usd": "1.00"})
+    for score in check_limits(limits, trace.model_copy(update={"events": silent})):
+        assert (score.status, score.value) == (ScoreStatus.FAILED, None)
+        assert "a reply of gpt-5-mini says no usage" in score.reason

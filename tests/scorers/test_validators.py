@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ValidationInfo, field_validator
+from pydantic import BaseModel, ValidationInfo, field_validator, model_validator
 
 from harness.records.score import ScoreStatus
 from harness.scorers.validators import validate_output
@@ -50,3 +50,23 @@ def test_text() -> None:
     """A validator for text sees the text, not its JSON."""
     assert validate_output("text", str, make_trace(output="Done.")).status is ScoreStatus.PASSED
     assert validate_output("number", int, make_trace(output="Done.")).status is ScoreStatus.FAILED
+
+
+class Greedy(BaseModel):
+    """A validator that takes out what it reads."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes(cls, data: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        data.pop("text")
+        info.context["world"]["documents"].clear()
+        info.context["trace"].state["documents"].clear()
+        return data
+
+
+def test_a_validator_changes_nothing_for_others() -> None:
+    """What a validator does to the answer and the world stays with it."""
+    trace = make_trace(output={"text": "Low.", "cites": "tides"}, state=STATE)
+    untouched = trace.model_dump_json()
+    assert validate_output("greedy", Greedy, trace).status is ScoreStatus.PASSED
+    assert trace.model_dump_json() == untouched
