@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import model_validator
+
 from harness.records.base import SCHEMA_VERSION, Name, Record, SchemaVersion
 from harness.records.mismatch import Mismatch
 from harness.records.outcome import Outcome
@@ -70,6 +72,14 @@ class Run(Record):
     schema_version: SchemaVersion = SCHEMA_VERSION
     cases: tuple[CaseResult, ...]
     trials: tuple[Trial, ...]
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Run:
+        known = {case.key for case in self.cases}
+        for trial in self.trials:
+            if (trial.scenario, trial.case) not in known:
+                raise ValueError(f"trial {trial.trial} of {trial.scenario} belongs to no case")
+        return self
 
     @classmethod
     def merge(cls, runs: Iterable[Run]) -> Run:

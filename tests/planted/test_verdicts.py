@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from harness.cassettes import load_cassette, save_cassette
+from harness.records.exchange import Cassette
 from tests.planted.shipped import copy_shipped, outcomes
 from tests.project import Done, MiniProject
 
@@ -186,6 +189,40 @@ def test_an_exit_in_a_task_of_the_agents_is_no_success(tmp_path_factory: pytest.
     done = project.harness("run", "scenarios/support/two-refunds.yaml")
     assert (done.code, done.out) == (4, "")
     assert "sys.exit(0)" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("times", "trial", "says"),
+    [
+        (1, 2, "the recorded verdict is on trial 2"),
+        (2, 1, "1 of 2 recorded exchanges was not asked for"),
+    ],
+)
+def test_a_verdict_that_is_not_of_this_trial_judges_nothing(
+    tmp_path_factory: pytest.TempPathFactory, times: int, trial: int, says: str
+) -> None:
+    """A judge's recording counts for its own trial, and as a whole."""
+    project = copy_shipped(tmp_path_factory.mktemp("edited"))
+    file = project.root / "cassettes/support/refund-insisted/default/1.judge-polite-refusal.yaml"
+    recorded = load_cassette(file)
+    assert recorded.metadata is not None
+    metadata = recorded.metadata.model_copy(update={"trial": trial})
+    save_cassette(file, Cassette(metadata=metadata, exchanges=recorded.exchanges * times))
+    done = project.harness("run", "scenarios/support/refund-insisted.yaml")
+    assert done.code == 3, done.text
+    assert says in done.out
+    assert "harness record --judges scenarios/support/refund-insisted.yaml" in done.out
+
+
+def test_a_baseline_with_trials_of_no_case_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A baseline that lost its case in a merge is bad input, not a bug of ours."""
+    project = copy_shipped(tmp_path_factory.mktemp("edited"))
+    file = project.root / "cassettes/support/order-status/baseline.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"cases": []}))
+    done = project.harness("run", "scenarios/support/order-status.yaml")
+    assert done.code == 2, done.text
+    assert "trial 1 of support/order-status belongs to no case" in done.err
     assert "Traceback" not in done.err
 
 
