@@ -137,5 +137,5 @@ def test_a_pipe_is_no_file(project: Project) -> None:
 def test_a_missing_scenarios_folder(tmp_path: Path) -> None:
     """A project without scenarios says so."""
     project = Project(tmp_path, tmp_path / "scenarios", tmp_path / "cassettes", tmp_path / "reports")
-    with pytest.raises(BadInputError, match=r"scenarios: no such file or folder; name one in scenarios/"):
+    with pytest.raises(BadInputError, match="this project has no scenarios yet; write one in scenarios/"):
         load_scenarios(project)
