@@ -50,15 +50,16 @@ def _outcome(trace: Trace, scores: Sequence[Score], mismatch: Mismatch | None) -
         outcome = Outcome.STALE if mismatch.kind is MismatchKind.STALE else Outcome.FAILED
         return outcome, f"{where}{mismatch.cause}"
     raised = trace.raised
+    last = f"turn {trace.model_calls[-1].turn}: " if trace.model_calls else ""
     if raised is not None:
         place = f" at {raised.place}" if raised.place else ""
-        last = f"turn {trace.model_calls[-1].turn}: " if trace.model_calls else ""
         return Outcome.FAILED, f"{last}the agent raised {raised.type}: {raised.message}{place}"
     for status, outcome in _BY_SCORE:
         decisive = [score for score in scores if score.status is status]
         if decisive:
             more = f" (and {len(decisive) - 1} more)" if len(decisive) > 1 else ""
-            return outcome, f"{decisive[0].name}: {decisive[0].reason}{more}"
+            says = f"{decisive[0].name}: {decisive[0].reason}{more}"
+            return outcome, says if "turn " in decisive[0].reason else f"{last}{says}"
     return Outcome.PASSED, ""
 
 
