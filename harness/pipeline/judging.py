@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, load_cassette, routed
 from harness.errors import BadInputError, CassetteMissError, Fault
 from harness.loading import digest, read_rubric
-from harness.pipeline.keeping import keep_recording
+from harness.pipeline.keeping import drop_empty, keep_recording
 from harness.pipeline.plan import Plan
 from harness.providers import api_for, connect
 from harness.records.scenario import Case, Verdict
@@ -58,7 +58,11 @@ def asked_judge(plan: Plan, case: Case, number: int, trace: Trace, *, keep: bool
         session = RecordSession(clock=SystemClock(), journal=file.with_suffix(".journal") if keep else None)
         with routed(session):
             score = await _ask(plan, case, verdict, rubric, trace)
-        if keep and score.status is not ScoreStatus.ERRORED:
+        if score.status is ScoreStatus.NOT_JUDGED:  # it was asked just now, so to record it is no way to mend it
+            score = score.model_copy(update={"status": ScoreStatus.ERRORED})
+        if keep and score.status is ScoreStatus.ERRORED:
+            drop_empty(plan.project, file, session)
+        elif keep:
             keep_recording(file, session, case, number, texts={"rubric": digest(rubric)}, judge=verdict.rubric)
         return score
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from harness.cassettes import RecordSession, save_cassette
 from harness.records.exchange import Cassette, CassetteMetadata
 from harness.records.scenario import Case
+from harness.settings import Project
+from harness.store import drop_file
 
-__all__ = ["keep_recording"]
+__all__ = ["drop_empty", "keep_recording"]
 
 _SIMULATED = "simulated provider (`harness provider`): written by a script, not by a model"
 _LIVE = "live provider"
@@ -31,3 +33,9 @@ def keep_recording(
     )
     save_cassette(file, Cassette(metadata=metadata, exchanges=tuple(each.exchange for each in session.played)))
     file.with_suffix(".journal").unlink(missing_ok=True)
+
+
+def drop_empty(project: Project, file: Path, session: RecordSession) -> None:
+    """Remove the journal of a recording in which nothing was answered: there is nothing to recover."""
+    if not any(each.exchange.response.status for each in session.played):
+        drop_file(file.with_suffix(".journal"), project.cassettes)

@@ -7,7 +7,7 @@ from functools import partial
 from harness.cassettes import RecordSession, ReplaySession, load_cassette
 from harness.errors import InterceptionError
 from harness.pipeline.judging import Judge, asked_judge, recorded_judge
-from harness.pipeline.keeping import keep_recording
+from harness.pipeline.keeping import drop_empty, keep_recording
 from harness.pipeline.plan import Mode, Plan
 from harness.records.exchange import Cassette
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
@@ -18,7 +18,7 @@ from harness.records.score import Score
 from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
 from harness.seams import RecordedClock, SystemClock
-from harness.store import cassette_file, drop_file
+from harness.store import cassette_file
 
 __all__ = ["bare_trial", "take_trial"]
 
@@ -59,13 +59,12 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Tr
     keep = plan.mode is Mode.RECORD
     file = cassette_file(plan.project, case, number)
     clock = SystemClock()
-    journal = file.with_suffix(".journal")
-    session = RecordSession(clock=clock, journal=journal if keep else None)
+    session = RecordSession(clock=clock, journal=file.with_suffix(".journal") if keep else None)
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     if ran.unreachable is not None:
-        if not any(each.exchange.response.status for each in session.played):
-            drop_file(journal, plan.project.cassettes)  # nothing was answered, so there is nothing to recover
+        if keep:
+            drop_empty(plan.project, file, session)
         return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     if keep:
         keep_recording(file, session, case, number, texts=texts)
