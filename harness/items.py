@@ -83,7 +83,7 @@ class CaseItem(pytest.Item):
             pytest.skip(reason)
         if outcome is Outcome.XFAILED:
             pytest.xfail(reason)
-        results = pipeline.compare_with_baseline(self.project, run)
+        results = pipeline.compare_with_baseline(self.project, run, part=True)
         regressed = any(case.change is Change.REGRESSED for case in results.comparison.cases)
         if outcome is not Outcome.PASSED or regressed:
             raise CaseFailedError(results)

@@ -51,13 +51,13 @@ _FORMS: Mapping[str, Callable[[Results, RunFacts], str]] = {
 }
 
 
-def compare_with_baseline(project: Project, run: Run) -> Results:
+def compare_with_baseline(project: Project, run: Run, *, part: bool = False) -> Results:
     """The run held against the accepted state of its scenarios.
 
-    A run of every scenario on disk also names those that were accepted and are gone.
+    A run of every scenario on disk also names those that were accepted and are gone, unless it is but a part of one.
     """
     ran = {case.scenario for case in run.cases}
-    whole = ran >= set(scenario_names(project))
+    whole = not part and ran >= set(scenario_names(project))
     baseline = read_baseline(project, [*ran, *accepted_scenarios(project)] if whole else ran)
     return attach(run, compare(run, baseline, whole=whole))
 

@@ -93,6 +93,7 @@ def test_faulty_scenario(desk: MiniProject) -> None:
     done = desk.edit("scenarios/status.yaml", "subject: desk", "subjct: desk").pytest("-q")
     assert done.code == 2
     assert "scenarios/status.yaml:3:1: unknown key 'subjct'" in done.out
+    assert "were not selected" not in done.out
     assert "Traceback" not in done.out
 
 
@@ -134,3 +135,28 @@ def test_unpatched():
     done = desk.pytest("-q", "before", "scenarios", "zafter", "--import-mode=importlib")
     assert done.code == 0, done.text
     assert "3 passed" in done.out
+
+
+def test_renamed(desk: MiniProject) -> None:
+    """A scenario under a new name is unrecorded, and the accepted state that it left behind is no fault of its item."""
+    (desk.root / "scenarios/status.yaml").rename(desk.root / "scenarios/parcel.yaml")
+    done = desk.pytest("-q")
+    assert done.code == 1, done.text
+    assert "unrecorded: trial 1 of 1 has no recording" in done.out
+    assert "harness record scenarios/parcel.yaml" in done.out
+    assert {case["change"] for case in desk.results()["comparison"]["cases"]} == {"stale", "removed"}
+
+
+def test_nothing_to_collect(desk: MiniProject) -> None:
+    """A user of ours whose scenarios folder holds none is told so."""
+    done = desk.write({"test_a.py": "def test_a():\n    pass\n"}).pytest("-q", HARNESS_SCENARIOS="elsewhere")
+    assert done.code == 0
+    assert "harness: there is no scenario file in elsewhere" in done.out
+
+
+def test_key_of_a_stranger(tmp_path: Path) -> None:
+    """A project that only has a folder of our name sees no placeholder for a key in its tests."""
+    test = "import os\ndef test_a():\n    assert 'OPENAI_API_KEY' not in os.environ\n"
+    done = MiniProject(tmp_path).write({"scenarios/a.yaml": "a: 1\n", "test_a.py": test}).pytest("-q")
+    assert done.code == 0, done.text
+    assert "harness" not in done.out
