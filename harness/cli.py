@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 import traceback
@@ -300,7 +301,9 @@ class _Progress:
         self._done += 1
         if self._live:
             case = part.cases[0]
-            sys.stderr.write(f"\r\x1b[K{self._done}/{self._total} {case.scenario} {case.outcome}")
+            line = f"{self._done}/{self._total} {case.scenario} {case.outcome}"
+            # a line that wraps could not be taken back
+            sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
             sys.stderr.flush()
 
     def clear(self) -> None:

@@ -10,6 +10,7 @@ from harness.records.scenario import Judged, Scenario, Validated
 from harness.registry import Registry
 from harness.settings import Project
 from harness.strictyaml import Node, Place, read_file
+from harness.subjects.task import World
 
 __all__ = ["check_references"]
 
@@ -17,7 +18,7 @@ _Path = tuple[str | int, ...]
 
 
 def check_references(project: Project, scenarios: Iterable[Scenario], registry: Registry) -> tuple[Fault, ...]:
-    """Every subject, validator, rubric and judging model that a scenario needs and the project lacks, at its place.
+    """All that a scenario names and the project lacks: subject, tools, validator, rubric, judging model; at its place.
 
     Raises :class:`BadInputError` where a file can't be read any more.
     """
@@ -36,7 +37,7 @@ def _check(project: Project, scenario: Scenario, registry: Registry) -> Iterator
 
 def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Iterator[tuple[_Path, str]]:
     try:
-        registry.find_subject(scenario.subject)
+        World({}, registry.find_subject(scenario.subject).tools)
     except RegistryError as error:
         yield ("subject",), str(error)
     for number, item in enumerate(scenario.expect):

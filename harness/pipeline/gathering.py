@@ -40,8 +40,8 @@ def gather_cases(
     if not cases:
         place = project.scenarios.relative_to(project.root) if project.scenarios.is_relative_to(project.root) else None
         wanted = " ".join(part for part in (keyword and f"-k {keyword!r}", tag and f"-m {tag!r}") if part)
-        what = (
-            f"no scenario {f'matches {wanted}' if wanted else 'is here'}; `harness run` without filters runs them all"
-        )
+        what = "holds no scenario; write one, NAME.yaml"
+        if wanted:
+            what = f"no scenario matches {wanted}; `harness run` without filters runs them all"
         raise BadInputError([Fault(str(place or project.scenarios), 0, 0, what)])
     return cases

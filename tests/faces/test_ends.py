@@ -111,3 +111,28 @@ def test_full_disk_keeps_the_old_report_whole(desk: MiniProject, tmp_path: Path)
     desk.edit("scenarios/status.yaml", "output: {equals: {status: shipped", "output: {equals: {status: lost")
     assert desk.harness("run", "--out", str(out)).code == 4
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+
+
+OTHERS = {
+    1: ("wrong", "output: {equals: {status: shipped", "output: {equals: {status: lost"),
+    3: ("stale", "Where is order 1042?", "Where is order 1042 now?"),
+    4: ("errored", "validator: order", "validator: broken"),
+    2: ("unusable", "subject: desk", "subjct: desk"),
+}
+"""What makes a scenario end in each code: its name, and an edit."""
+
+
+@pytest.mark.parametrize(("present", "code"), [((3, 4), 4), ((3, 4, 1), 1), ((3, 1), 1), ((3, 4, 1, 2), 2)])
+def test_several_codes(desk: MiniProject, present: tuple[int, ...], code: int) -> None:
+    """When several outcomes hold, it is 2, then 1, then 4, then 3."""
+    broken = "\n\n@harness.validator('broken')\nclass Broken(Order):\n"
+    broken += "    def model_post_init(self, context):\n        raise RuntimeError('no validator')\n"
+    desk.write({"conftest.py": (desk.root / "conftest.py").read_text() + broken})
+    text = (desk.root / "scenarios/status.yaml").read_text()
+    recording = (desk.root / "cassettes/status/default/1.yaml").read_text()
+    for number in present:
+        name, old, new = OTHERS[number]
+        desk.write({f"scenarios/{name}.yaml": text.replace(old, new)})
+        desk.write({f"cassettes/{name}/default/1.yaml": recording.replace("scenario: status", f"scenario: {name}")})
+    done = desk.harness("run")
+    assert done.code == code, done.text

@@ -108,3 +108,15 @@ def test_digests_follow_the_text_alone(scenario: Scenario) -> None:
     assert after(input="hello ")["input"] != before["input"]
     assert after(input=None, conversation=("hello", "there"))["input"] != before["input"]
     assert digest("a") == digest("a") != digest("b")
+
+
+def test_a_tool_that_no_model_can_call(project: Project, scenario: Scenario, registry: Registry) -> None:
+    """A subject with an untyped tool is told where it is named, before anything runs."""
+    write_rubric(project)
+
+    def find(number):  # type: ignore[no-untyped-def]
+        return number
+
+    registry.subjects["desk"] = Subject("desk", print, (find,))
+    (fault,) = check_references(replace(project, judge_model="m"), [scenario], registry)
+    assert str(fault) == ("scenarios/support/x.yaml:2:10: tool 'find': parameter 'number' has no type; annotate it")
