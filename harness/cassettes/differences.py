@@ -42,14 +42,22 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
     differences += _tool_differences(recorded.tools, current.tools)
     if recorded.system != current.system:
         differences.append(_system_difference(recorded.system, current.system))
+    beside = recorded.settings.get("system"), current.settings.get("system")
+    if beside[0] != beside[1]:
+        cause = "system prompt: its role, or what else is said beside its text, changed"
+        differences.append(Difference(MismatchPart.SYSTEM_PROMPT, cause, pretty(beside[0]), pretty(beside[1])))
     for part, before, after in (
         (MismatchPart.OUTPUT_SCHEMA, recorded.output_schema, current.output_schema),
-        (MismatchPart.SETTINGS, recorded.settings, current.settings),
+        (MismatchPart.SETTINGS, _without_system(recorded.settings), _without_system(current.settings)),
     ):
         if canonical_text(before) != canonical_text(after):
             cause = f"{part}: {_first_difference(before, after)}"
             differences.append(Difference(part, cause, pretty(before), pretty(after)))
     return differences
+
+
+def _without_system(settings: JsonObject) -> JsonObject:
+    return {key: value for key, value in settings.items() if key != "system"}
 
 
 def pretty(value: JsonValue) -> str:

@@ -20,35 +20,49 @@ _CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=Non
 _FORWARDING: ContextVar[bool] = ContextVar("harness_forwarding", default=False)
 
 
-class _Count:
-    """How many trials are under way in this process."""
+class _UnderWay:
+    """The trials under way in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.value = 0
+        self._sessions: list[Session] = []
 
-    def add(self, difference: int) -> None:
+    def add(self, session: Session) -> None:
         with self._lock:
-            self.value += difference
+            self._sessions.append(session)
+
+    def remove(self, session: Session) -> None:
+        with self._lock:
+            self._sessions.remove(session)
+
+    def all(self) -> tuple[Session, ...]:
+        with self._lock:
+            return tuple(self._sessions)
 
 
-_UNDER_WAY = _Count()
+_UNDER_WAY = _UnderWay()
 
 
 def route(describe: Callable[[], str]) -> Session | None:
     """The trial that the running code belongs to; None where no trial is under way at all.
 
     While one is, a request of code that belongs to none raises :class:`CassetteMissError`: it may come from the agent,
-    through a thread that was started without its context. ``describe`` names the request for the error.
+    through a thread that was started without its context, so each trial under way is told. ``describe`` names the
+    request for the error.
     """
     session = _CURRENT.get()
     if session is None:
-        if _UNDER_WAY.value == 0:
+        suspects = _UNDER_WAY.all()
+        if not suspects:
             return None
-        raise CassetteMissError(
+        cause = (
             f"{describe()} was sent from a thread that belongs to no trial while one is under way, so it was not let "
             "through; start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()"
         )
+        for suspect in suspects:  # whoever swallows the error: it may be any of these whose agent sent it
+            if isinstance(suspect, ReplaySession):
+                suspect.refuse(cause, describe())
+        raise CassetteMissError(cause)
     if session.closed:
         raise CassetteMissError(f"{describe()} was sent after its trial had ended, so it was not let through")
     return session
@@ -56,7 +70,7 @@ def route(describe: Callable[[], str]) -> Session | None:
 
 def in_trial() -> bool:
     """Whether the running code belongs to a trial, or may: one is under way in this process."""
-    return _CURRENT.get() is not None or _UNDER_WAY.value > 0
+    return _CURRENT.get() is not None or bool(_UNDER_WAY.all())
 
 
 def is_forwarding() -> bool:
@@ -78,10 +92,10 @@ def forwarding() -> Iterator[None]:
 def using(session: Session) -> Iterator[None]:
     """Send the requests of this context, and of all contexts copied from it, to the session."""
     token = _CURRENT.set(session)
-    _UNDER_WAY.add(1)
+    _UNDER_WAY.add(session)
     try:
         yield
     finally:
-        _UNDER_WAY.add(-1)
+        _UNDER_WAY.remove(session)
         _CURRENT.reset(token)
         session.close()

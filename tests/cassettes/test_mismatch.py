@@ -372,3 +372,10 @@ def test_json_inside_a_message_is_laid_open(now: str, recorded_line: str, curren
     found = miss(request(TURNS[0]), request(sent))
     assert recorded_line in found.recorded
     assert current_line in found.current
+
+
+def test_another_role_of_the_prompt_is_the_prompts() -> None:
+    """A system message sent as another role is named as what it is, not as a setting."""
+    found = miss(edited(1, lambda b: b["messages"][0].update(role="developer")))
+    assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.SYSTEM_PROMPT)
+    assert found.cause == "system prompt: its role, or what else is said beside its text, changed"

@@ -353,3 +353,20 @@ def test_outside_trials_a_vcr_cassette_works_as_ever(library: Any, server: Any, 
             assert library.get(f"{server.url}/a").text == live
         assert_in_path()
     assert server.count == 1
+
+
+def test_a_bare_thread_fails_the_trial_that_may_have_started_it(server: Any) -> None:
+    """An agent whose thread swallows the refusal does not pass for that."""
+
+    def ask() -> None:
+        with suppress(BaseException):
+            httpx2.get(f"{server.url}/a")
+
+    session = session_of()
+    with intercepted(), routed(session):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+    assert server.count == 0
+    assert session.mismatch is not None
+    assert "belongs to no trial" in session.mismatch.cause
