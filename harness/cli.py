@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; what was not finished was not written", file=sys.stderr)
         return ExitCode.INTERRUPTED
-    except Exception:  # noqa: BLE001 - the last resort: Python's own code for it, 1, would pass for a regression
+    except BaseException:  # noqa: BLE001 - the last resort: Python's own code, 1 or an agent's, would pass for a verdict
         traceback.print_exc()
         print("this is a bug of harness, and says nothing about your agent; please report it", file=sys.stderr)
         return ExitCode.ERRORED

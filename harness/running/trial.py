@@ -136,7 +136,8 @@ def _describe_failure(error: BaseException, user_turn: int, root: Path) -> Agent
         file = Path(frame.filename)
         if file.is_relative_to(root) and "site-packages" not in file.parts:
             place = f"{file.relative_to(root).as_posix()}:{frame.lineno}"
-    return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=str(error), place=place)
+    message = str(error).encode("utf-8", "backslashreplace").decode()  # a lone surrogate is in no encoding
+    return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=message, place=place)
 
 
 def _is_providers(error: BaseException | None) -> bool:

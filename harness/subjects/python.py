@@ -31,7 +31,7 @@ async def answer_turn(subject: Subject, task: Task) -> JsonValue:
     if inspect.iscoroutinefunction(subject.function):
         answer = await subject.function(task)
     else:
-        answer = await asyncio.to_thread(subject.function, task)
+        answer = await asyncio.to_thread(_call, subject, task)
         if inspect.isawaitable(answer):  # a lambda or an object around a coroutine function shows it only now
             answer = await answer
     if answer is None:
@@ -45,6 +45,13 @@ async def answer_turn(subject: Subject, task: Task) -> JsonValue:
     return answer  # type: ignore[no-any-return]
 
 
+def _call(subject: Subject, task: Task) -> object:
+    try:
+        return subject.function(task)
+    except StopIteration as error:  # no future can hold one: whoever waits for it would wait for ever
+        raise RuntimeError("the agent raised StopIteration").with_traceback(error.__traceback__) from error
+
+
 def plain_state(world: World) -> JsonValue:
     """The world's state as it can be written down; None where a tool left something in it that is no JSON data."""
     return None if any(_faults(world.state, "state")) else world.state
@@ -54,14 +61,25 @@ def _faults(value: object, place: str) -> Iterator[str]:
     """Where a value is something that JSON can't hold."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if isinstance(key, str):
+            if isinstance(key, str) and _is_text(key):
                 yield from _faults(item, f"{place}.{key}")
             else:
                 yield f"{place} has the key {key!r}; make it text"
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _faults(item, f"{place}.{number}")
+    elif isinstance(value, str) and not _is_text(value):
+        yield f"{place} holds half a character: {value[:60]!r}"
     elif isinstance(value, float) and not math.isfinite(value):
         yield f"{place} is {value!r}, which JSON has no word for"
     elif value is not None and not isinstance(value, (str, int, float)):
         yield f"{place} is of type {type(value).__name__}"
+
+
+def _is_text(value: str) -> bool:
+    """Whether a file can hold it: a lone surrogate is in no encoding."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -136,3 +136,19 @@ def test_several_codes(desk: MiniProject, present: tuple[int, ...], code: int) -
         desk.write({f"cassettes/{name}/default/1.yaml": recording.replace("scenario: status", f"scenario: {name}")})
     done = desk.harness("run")
     assert done.code == code, done.text
+
+
+@pytest.mark.parametrize("end", ["raise ValueError(chr(0xD83D))", "return chr(0xD83D)", "raise SystemExit(0)"])
+def test_whatever_an_agent_ends_in_is_reported(desk: MiniProject, end: str) -> None:
+    """Half a character in an answer or error, or an exit, fails the trial; the report is written all the same."""
+    done = desk.edit("desk.py", "return json.loads(message.content)", end).harness("run")
+    assert done.code == 1, done.text
+    assert "the agent raised" in done.out
+    assert desk.results()["trials"][0]["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("end", ["raise GeneratorExit", "import asyncio; asyncio.current_task().cancel()"])
+def test_an_agent_that_tears_down_the_run(desk: MiniProject, end: str) -> None:
+    """Where nothing can be reported, the code is that of an error, never that of a verdict."""
+    desk.edit("desk.py", "    tool = task.world.tools[0]\n", f"    {end}\n    tool = task.world.tools[0]\n")
+    assert desk.harness("run").code == 4

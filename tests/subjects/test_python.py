@@ -118,12 +118,20 @@ def test_text_models_and_json_data_are_answers(answer: Any, kept: Any) -> None:
         ({"a": [{"b": (1,)}]}, "the answer.a.0.b is of type tuple"),
         ({1: 2}, "the answer has the key 1; make it text"),
         ([float("nan")], "the answer.0 is nan, which JSON has no word for"),
+        ({"a": "half \ud83d"}, r"the answer\.a holds half a character: 'half \\ud83d'"),
     ],
 )
 def test_anything_else_is_no_answer(answer: Any, message: str) -> None:
     """The error names the subject, the place and the type."""
     with pytest.raises(HarnessError, match=message):
         ask(lambda task: answer)
+
+
+def test_an_exhausted_iterator_in_a_sync_subject() -> None:
+    """`next()` without a default ends in an error with its place, not in waiting for ever."""
+    with pytest.raises(RuntimeError, match="the agent raised StopIteration") as caught:
+        ask(lambda task: next(iter(())))
+    assert any(entry.name == "<lambda>" for entry in caught.traceback)
 
 
 def test_the_world_must_stay_json() -> None:
