@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before a conftest builds an SDK client: in replay a missing key must not stop it."""
     project = _find_project(early_config)
-    if project is not None and project.scenarios.is_dir():
+    if project.scenarios.is_dir():
         early_config.stash[_PLACEHELD] = placehold_keys()
 
 
@@ -76,7 +76,7 @@ class _Scenarios:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         """A scenario file of ours becomes a collector; every other file is left alone."""
         project = self._project
-        if project is None or file_path.suffix not in _SUFFIXES or not file_path.is_relative_to(project.scenarios):
+        if file_path.suffix not in _SUFFIXES or not file_path.is_relative_to(project.scenarios):
             return None
         if not _is_used(project):
             return None
@@ -91,7 +91,7 @@ class _Scenarios:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note whether there is anything to do; where we are not used at all, leave no trace."""
         self._met = self._met or any(hasattr(item, "harness_case") for item in session.items)
-        if self._project is None or not _is_used(self._project):
+        if not _is_used(self._project):
             _take_back_keys(self._config)
 
     @pytest.hookimpl(wrapper=True)
@@ -132,7 +132,7 @@ class _Scenarios:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report where the whole session is known."""
         self._interception.close()  # still open where the session was interrupted
-        if not self._runs or self._project is None or hasattr(self._config, "workerinput"):
+        if not self._runs or hasattr(self._config, "workerinput"):
             return
         try:
             self._write(self._project)
@@ -165,7 +165,7 @@ class _Scenarios:
         elif self._unwritten is not None:
             terminalreporter.section("scenarios")
             terminalreporter.line(f"no report was written: {self._unwritten}; --harness-out names another folder")
-        elif not self._met and self._project is not None and _is_used(self._project):
+        elif not self._met and _is_used(self._project):
             count = sum(1 for _ in _scenario_files(self._project))
             folder = os.path.relpath(self._project.scenarios, self._config.invocation_params.dir)
             what = f"{count} scenario files in {folder} were not selected: pytest {folder}"
@@ -179,9 +179,13 @@ class _Scenarios:
         return self._config.rootpath / str(ini) if ini else project.reports / "latest"
 
 
-def _find_project(config: pytest.Config) -> Project | None:
+def _find_project(config: pytest.Config) -> Project:
+    """The project of the paths that were asked for; pytest's own root may be that of a repository around it."""
+    here = config.invocation_params.dir
+    asked = [here / str(name).partition("::")[0] for name in config.known_args_namespace.file_or_dir]
     try:
-        return load_project(find_root(config.rootpath))
+        nearest = load_project(find_root(Path(os.path.commonpath(asked)) if asked else here))
+        return nearest if nearest.declared else load_project(find_root(config.rootpath))
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
 

@@ -160,3 +160,15 @@ def test_key_of_a_stranger(tmp_path: Path) -> None:
     done = MiniProject(tmp_path).write({"scenarios/a.yaml": "a: 1\n", "test_a.py": test}).pytest("-q")
     assert done.code == 0, done.text
     assert "harness" not in done.out
+
+
+@pytest.mark.parametrize(
+    "arguments", [("agents",), ("agents/scenarios/status.yaml::default",), ("--rootdir=.", "agents")]
+)
+def test_project_within_a_repository(desk: MiniProject, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Where pytest's root is that of a repository around the project, its scenarios are still found."""
+    desk.root.rename(tmp_path / "agents")
+    outer = MiniProject(tmp_path).write({"pyproject.toml": "[tool.pytest.ini_options]\nminversion = '7'\n"})
+    done = outer.pytest("-q", *arguments)
+    assert done.code == 0, done.text
+    assert (tmp_path / "agents/reports/latest/index.html").is_file()
