@@ -168,7 +168,7 @@ class _Scenarios:
         elif not self._met and _is_used(self._project):
             count = sum(1 for _ in _scenario_files(self._project))
             folder = os.path.relpath(self._project.scenarios, self._config.invocation_params.dir)
-            what = f"{count} scenario files in {folder} were not selected: pytest {folder}"
+            what = f"{count} scenario {'file' if count == 1 else 'files'} in {folder} not selected: pytest {folder}"
             terminalreporter.line(f"harness: {what if count else f'there is no scenario file in {folder}'}")
 
     def _out(self, project: Project) -> Path:

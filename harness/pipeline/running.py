@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from harness.cassettes import intercepted
-from harness.errors import BadInputError, Fault, HarnessError
+from harness.errors import BadInputError, CassetteError, Fault, HarnessError
 from harness.loading import text_digests
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.trials import take_trial
@@ -23,8 +23,8 @@ __all__ = ["run_case", "run_cases"]
 def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     """Run the cases, at most ``plan.concurrency`` at once; the result does not depend on how many.
 
-    Raises :class:`BadInputError` with the faults of every case, after all have run, and :class:`HarnessError` where a
-    task that an agent started ends the process.
+    Raises :class:`BadInputError` or :class:`CassetteError` with the faults of every case, after all have run, and
+    :class:`HarnessError` where a task that an agent started ends the process.
     """
     with intercepted():
         try:
@@ -39,6 +39,7 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
 async def _run_all(plan: Plan, cases: Sequence[Case]) -> Run:
     gate = asyncio.Semaphore(plan.concurrency)
     faults: list[Fault] = []
+    broken: list[str] = []
 
     async def run(case: Case) -> Run:
         async with gate:
@@ -47,10 +48,15 @@ async def _run_all(plan: Plan, cases: Sequence[Case]) -> Run:
             except BadInputError as error:
                 faults.extend(error.faults)
                 return Run(cases=(), trials=())
+            except CassetteError as error:
+                broken.append(str(error))
+                return Run(cases=(), trials=())
             plan.listen(part)
             return part
 
     parts = await asyncio.gather(*map(run, cases))
+    if broken:
+        raise CassetteError("\n".join(sorted({*broken, *map(str, faults)})))
     if faults:
         raise BadInputError(dict.fromkeys(faults))
     return Run.merge(parts)

@@ -53,7 +53,7 @@ def _outcome(trace: Trace, scores: Sequence[Score], mismatch: Mismatch | None) -
     last = f"turn {trace.model_calls[-1].turn}: " if trace.model_calls else ""
     if raised is not None:
         place = f" at {raised.place}" if raised.place else ""
-        return Outcome.FAILED, f"{last}the agent raised {raised.type}: {raised.message}{place}"
+        return Outcome.FAILED, f"{last}the agent raised {': '.join(filter(None, (raised.type, raised.message)))}{place}"
     for status, outcome in _BY_SCORE:
         decisive = [score for score in scores if score.status is status]
         if decisive:

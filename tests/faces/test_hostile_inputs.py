@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 
 import pytest
@@ -67,6 +68,19 @@ def test_cassette_cut_between_exchanges(desk: MiniProject) -> None:
     done = desk.harness("run")
     assert done.code == 2, done.text
     assert "cassettes/status/default/1.yaml:" in done.err
+
+
+def test_every_broken_cassette_is_named(desk: MiniProject) -> None:
+    """Two broken cassettes are named in one go."""
+    folder = desk.root / "cassettes"
+    shutil.copytree(folder / "status", folder / "other")
+    shutil.copy(desk.root / "scenarios/status.yaml", desk.root / "scenarios/other.yaml")
+    for name in ("status", "other"):
+        (folder / name / "default/1.yaml").write_text("version: 1\n", encoding="utf-8")
+    done = desk.harness("run")
+    assert done.code == 2, done.text
+    for name in ("status", "other"):
+        assert f"cassettes/{name}/default/1.yaml:" in done.err
 
 
 def test_all_faults_of_all_files_at_once(desk: MiniProject) -> None:
