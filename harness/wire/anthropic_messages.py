@@ -24,7 +24,7 @@ from harness.records.message import (
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
-from harness.wire.shapes import compact, count_at, items_at, object_at, objects_at, text_at, without_nulls
+from harness.wire.shapes import compact, count_at, drop_format, items_at, object_at, objects_at, text_at, without_nulls
 
 __all__ = ["DEFAULT_MAX_TOKENS", "PATH", "encode", "fold", "read_reply", "read_request", "text_delta"]
 
@@ -251,15 +251,10 @@ def _read_tool(item: JsonObject) -> ToolDefinition:
 
 
 def _take_output(settings: JsonObject) -> OutputSchema | None:
-    config = object_at(settings, "output_config")
-    form = object_at(config, "format")
+    form = object_at(object_at(settings, "output_config"), "format")
     if form.get("type") != "json_schema":
         return None
-    rest: JsonObject = {key: value for key, value in config.items() if key != "format"}
-    if rest:
-        settings["output_config"] = rest
-    else:
-        del settings["output_config"]
+    drop_format(settings, "output_config")
     return OutputSchema(name="output", schema=object_at(form, "schema"))  # this protocol gives it no name
 
 

@@ -30,7 +30,7 @@ from harness.records.message import (
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
-from harness.wire.shapes import count_at, items_at, object_at, objects_at, text_at
+from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
 
 __all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "text_delta"]
 
@@ -246,15 +246,10 @@ def _read_tool(item: JsonObject) -> ToolDefinition:
 
 
 def _take_output(settings: JsonObject) -> OutputSchema | None:
-    text = object_at(settings, "text")
-    form = object_at(text, "format")
+    form = object_at(object_at(settings, "text"), "format")
     if form.keys() != {"type", "name", "schema", "strict"} or not form["strict"]:
         return None  # not all of it is what we would write: it stays among the settings
-    rest: JsonObject = {key: value for key, value in text.items() if key != "format"}
-    if rest:
-        settings["text"] = rest
-    else:
-        del settings["text"]
+    drop_format(settings, "text")
     return OutputSchema(name=text_at(form, "name"), schema=object_at(form, "schema"))
 
 

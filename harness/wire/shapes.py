@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from harness.records.base import JsonObject
 
-__all__ = ["compact", "count_at", "items_at", "object_at", "objects_at", "text_at", "without_nulls"]
+__all__ = ["compact", "count_at", "drop_format", "items_at", "object_at", "objects_at", "text_at", "without_nulls"]
 
 
 def text_at(holder: JsonValue, key: str) -> str:
@@ -48,3 +48,11 @@ def without_nulls(holder: JsonObject) -> JsonObject:
 def compact(value: JsonValue) -> str:
     """JSON text as it stands in tool arguments."""
     return json.dumps(value, ensure_ascii=False)
+
+
+def drop_format(settings: JsonObject, holder: str) -> None:
+    """Take the answer's required form out of an object among the settings; an object left empty goes as well."""
+    rest: JsonObject = {key: value for key, value in object_at(settings, holder).items() if key != "format"}
+    settings.pop(holder)
+    if rest:
+        settings[holder] = rest
