@@ -209,6 +209,7 @@ def test_record_keeps_what_it_can_not_replace(desk: MiniProject) -> None:
     done = desk.record("http://127.0.0.1:9")
     assert done.code == 4
     assert "could not be used" in done.out
+    assert "compare with" not in done.out
     assert (desk.root / "cassettes/status/default/1.yaml").read_bytes() == before
     assert [file.name for file in (desk.root / "cassettes/status/default").iterdir()] == ["1.yaml"]
 
