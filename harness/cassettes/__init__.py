@@ -2,12 +2,13 @@
 
 from harness.cassettes.files import load_cassette, save_cassette
 from harness.cassettes.interception import assert_in_path, intercepted, routed
-from harness.cassettes.sessions import Played, RecordSession, ReplaySession, describe_unplayed
+from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
     "Played",
     "RecordSession",
     "ReplaySession",
+    "Session",
     "assert_in_path",
     "describe_unplayed",
     "intercepted",

@@ -14,7 +14,7 @@ import aiohttp
 from harness.cassettes.failures import Failure, failure_of
 from harness.cassettes.patching import Patch
 from harness.cassettes.routing import route
-from harness.cassettes.sessions import Recording, ReplaySession
+from harness.cassettes.sessions import Recording
 from harness.errors import InterceptionError
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
 
@@ -42,8 +42,6 @@ def _handler(patch: Patch) -> Callable[..., Any]:
         body = _read_body(self, options)
         cassette = _TrialCassette(session, body)
         stub = _stub()(cassette, patch.real)
-        if isinstance(session, ReplaySession):
-            return await stub(self, method, url, **options)
         try:
             return await stub(self, method, url, **options)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -83,12 +81,12 @@ class _TrialCassette:
             headers=tuple((name.lower(), str(value)) for name, value in request.headers.items()),
             body=self._body if request.body else b"",
         )
-        if not isinstance(self._session, ReplaySession):
-            self._recording = self._session.begin(sent)
+        met = self._session.meet(sent)
+        if isinstance(met, Recording):
+            self._recording = met
             return False
-        playback = self._session.play(sent)
-        playback.finish()
-        self._response = playback.exchange.response
+        met.finish()
+        self._response = met.exchange.response
         failure = failure_of(self._response)
         if failure is not None:
             raise _error(failure, self._response)
@@ -108,7 +106,7 @@ class _TrialCassette:
         }
 
     def append(self, request: Any, response: dict[str, Any]) -> None:
-        recording = self._recording or self._session.begin(HttpRequest(method=request.method, uri=request.uri))
+        recording = self._recording or self._session.meet(HttpRequest(method=request.method, uri=request.uri))
         self._recording = None
         headers = ((name, value) for name, values in response["headers"].items() for value in values)
         recording.answer(

@@ -7,8 +7,7 @@ from typing import Any
 
 from harness.cassettes.patching import Patch
 from harness.cassettes.routing import in_trial, is_forwarding, route
-from harness.cassettes.sessions import ReplaySession
-from harness.errors import CassetteMissError, InterceptionError
+from harness.errors import InterceptionError
 
 __all__ = ["http_client_patches", "vcr_patches"]
 
@@ -34,7 +33,7 @@ def _putrequest_handler(patch: Patch) -> Callable[..., Any]:
             f"{place} was sent by plain http.client (urllib.request?), which is not recorded; in an agent use httpx2, "
             "httpx, requests, urllib3 or aiohttp"
         )
-        raise session.refuse(cause, place) if isinstance(session, ReplaySession) else CassetteMissError(cause)
+        raise session.refuse(cause, place)
 
     return putrequest
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
 from harness.cassettes.patching import Patch
 from harness.cassettes.routing import route
-from harness.cassettes.sessions import Playback, Recording, ReplaySession
+from harness.cassettes.sessions import Playback, Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
 
 __all__ = ["httpx_patches"]
@@ -36,12 +36,12 @@ def _sync_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable[
         if session is None:
             return patch.real(self, request)
         request.read()
-        if isinstance(session, ReplaySession):
-            return _respond(module, replay, session.play(_sent(request)), request)
-        recording = session.begin(_sent(request))
-        with _noting(module, recording):
+        met = session.meet(_sent(request))
+        if isinstance(met, Playback):
+            return _respond(module, replay, met, request)
+        with _noting(module, met):
             response = patch.real(self, request)
-        return _teed(response, tee, recording)
+        return _teed(response, tee, met)
 
     return handle_request
 
@@ -52,12 +52,12 @@ def _async_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable
         if session is None:
             return await patch.real(self, request)
         await request.aread()
-        if isinstance(session, ReplaySession):
-            return _respond(module, replay, session.play(_sent(request)), request)
-        recording = session.begin(_sent(request))
-        with _noting(module, recording):
+        met = session.meet(_sent(request))
+        if isinstance(met, Playback):
+            return _respond(module, replay, met, request)
+        with _noting(module, met):
             response = await patch.real(self, request)
-        return _teed(response, tee, recording)
+        return _teed(response, tee, met)
 
     return handle_async_request
 

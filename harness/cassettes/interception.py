@@ -24,7 +24,8 @@ from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
 from harness.cassettes.probing import probe
-from harness.cassettes.routing import Session, using
+from harness.cassettes.routing import using
+from harness.cassettes.sessions import Session
 from harness.errors import InterceptionError
 
 __all__ = ["assert_in_path", "intercepted", "routed"]

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from harness.cassettes.sessions import RecordSession, ReplaySession
+from harness.cassettes.sessions import Session
 from harness.errors import CassetteMissError
 
-__all__ = ["Session", "forwarding", "in_trial", "is_forwarding", "route", "using"]
-
-Session = ReplaySession | RecordSession
+__all__ = ["forwarding", "in_trial", "is_forwarding", "route", "using"]
 
 _CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
 
@@ -60,8 +58,7 @@ def route(describe: Callable[[], str]) -> Session | None:
             "through; start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()"
         )
         for suspect in suspects:  # whoever swallows the error: it may be any of these whose agent sent it
-            if isinstance(suspect, ReplaySession):
-                suspect.refuse(cause, describe())
+            suspect.refuse(cause, describe())
         raise CassetteMissError(cause)
     if session.closed:
         raise CassetteMissError(f"{describe()} was sent after its trial had ended, so it was not let through")

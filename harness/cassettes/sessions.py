@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from harness.cassettes.cleaning import clean_exchange, mask_request
 from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
@@ -17,7 +18,7 @@ from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequ
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.seams import Clock, RecordedClock
 
-__all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "describe_unplayed"]
+__all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
 
 _SIMULATED = "x-simulated-provider"
 
@@ -28,6 +29,32 @@ class Played:
 
     exchange: Exchange
     user_turn: int
+
+
+class Session(Protocol):
+    """Decides, request by request, what a trial's traffic meets: its recording, or the network."""
+
+    user_turn: int
+    """The user turn that is being answered; noted with each exchange."""
+    mismatch: Mismatch | None
+    """The first request that was refused, whatever the agent made of the error."""
+    closed: bool
+
+    @property
+    def played(self) -> list[Played]:
+        """The exchanges that took place."""
+
+    def meet(self, request: HttpRequest) -> Playback | Recording:
+        """The recorded answer; or a recording to fill while the request goes out.
+
+        Raises :class:`CassetteMissError` where it may do neither.
+        """
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be served at all; the trial fails with it."""
+
+    def close(self) -> None:
+        """Serve nothing more."""
 
 
 class Playback:
@@ -57,9 +84,7 @@ class ReplaySession:
 
     def __init__(self, cassette: Cassette, *, clock: RecordedClock, volatile: tuple[str, ...] = ()) -> None:
         self.user_turn = 1
-        """The user turn that is being answered; noted with each exchange."""
         self.mismatch: Mismatch | None = None
-        """The first request without an answer, whatever the agent made of the error."""
         self.closed = False
         self._exchanges = cassette.exchanges
         self._volatile = volatile
@@ -84,7 +109,7 @@ class ReplaySession:
         """Everything in the cassette."""
         return self._exchanges
 
-    def play(self, request: HttpRequest) -> Playback:
+    def meet(self, request: HttpRequest) -> Playback:
         """The answer to a request. Raises :class:`CassetteMissError` where the recording has none."""
         request = mask_request(request)
         with self._lock:
@@ -99,16 +124,7 @@ class ReplaySession:
     def refuse(self, cause: str, current: str) -> CassetteMissError:
         """The error for a request that can't be answered at all; the trial fails with it."""
         with self._lock:
-            return self._miss(
-                Mismatch(
-                    kind=MismatchKind.CHANGED,
-                    part=MismatchPart.ENDPOINT,
-                    turn=len(self._order) + 1,
-                    cause=cause,
-                    recorded="",
-                    current=current,
-                )
-            )
+            return self._miss(_refused(cause, current, turn=len(self._order) + 1))
 
     def close(self) -> None:
         """Answer nothing more."""
@@ -117,6 +133,11 @@ class ReplaySession:
     def _miss(self, mismatch: Mismatch) -> CassetteMissError:
         self.mismatch = self.mismatch or mismatch
         return CassetteMissError(f"no recorded exchange answers call {mismatch.turn}: {mismatch.cause}")
+
+
+def _refused(cause: str, current: str, turn: int) -> Mismatch:
+    kind, part = MismatchKind.CHANGED, MismatchPart.ENDPOINT
+    return Mismatch(kind=kind, part=part, turn=turn, cause=cause, recorded="", current=current)
 
 
 def describe_unplayed(session: ReplaySession) -> Mismatch:
@@ -183,7 +204,7 @@ class RecordSession:
 
     def __init__(self, *, clock: Clock, journal: Path | None) -> None:
         self.user_turn = 1
-        """The user turn that is being answered; noted with each exchange."""
+        self.mismatch: Mismatch | None = None
         self.closed = False
         self._clock = clock
         self._journal = journal
@@ -203,12 +224,18 @@ class RecordSession:
         """Whether any response says of itself that it was simulated."""
         return any(name == _SIMULATED for each in self.played for name, _ in each.exchange.response.headers)
 
-    def begin(self, request: HttpRequest) -> Recording:
+    def meet(self, request: HttpRequest) -> Recording:
         """A request is about to be sent."""
         recording = Recording(self, request, self._clock)
         with self._lock:
             self._begun.append(recording)
         return recording
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be recorded, and so was not sent; the trial fails with it."""
+        with self._lock:
+            self.mismatch = self.mismatch or _refused(cause, current, turn=len(self._begun) + 1)
+        return CassetteMissError(cause)
 
     def keep(self, exchange: Exchange) -> None:
         """Append an exchange that has ended to the journal, where there is one."""

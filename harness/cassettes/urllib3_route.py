@@ -52,11 +52,11 @@ def _request_handler(patch: Patch) -> Callable[..., Any]:
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
         request = HttpRequest(method=method, uri=uri, headers=pairs, body=body)
         asked = _Asked(pool, conn, method, url, options | {"body": body or None})
-        if isinstance(session, ReplaySession):
-            return _respond(session.play(request), asked)
-        recording = session.begin(request)
-        with _noting(recording):
-            return _pass_through(patch, recording, asked)
+        met = session.meet(request)
+        if isinstance(met, Playback):
+            return _respond(met, asked)
+        with _noting(met):
+            return _pass_through(patch, met, asked)
 
     return make_request
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, routed
+from harness.cassettes import RecordSession, ReplaySession, Session, describe_unplayed, routed
 from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError
 from harness.records.mismatch import Mismatch
 from harness.records.scenario import Case
@@ -48,9 +48,7 @@ class Ran:
     """Why the provider could not be used; only in live and recording runs."""
 
 
-async def run_trial(
-    case: Case, subject: Subject, session: ReplaySession | RecordSession, *, project: Project, seams: Seams
-) -> Ran:
+async def run_trial(case: Case, subject: Subject, session: Session, *, project: Project, seams: Seams) -> Ran:
     """Put the user's turns to the subject, one after the other, until one fails.
 
     Raises :class:`BadInputError`, :class:`RegistryError` and :class:`InterceptionError` where the project, not the
@@ -80,22 +78,22 @@ async def run_trial(
                     raise
                 failure = error
                 break
-            if _mismatch_of(session) is not None:
+            if session.mismatch is not None:
                 break
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
     trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised)
     if isinstance(session, RecordSession):
         unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure) else None
-        return Ran(trace, None, unreachable)
+        return Ran(trace, session.mismatch, unreachable)
     mismatch = session.mismatch
-    if mismatch is None and failure is None and session.unplayed:
+    if isinstance(session, ReplaySession) and mismatch is None and failure is None and session.unplayed:
         mismatch = describe_unplayed(session)
     return Ran(trace, mismatch, None)
 
 
 def _read_trace(
     case: Case,
-    session: ReplaySession | RecordSession,
+    session: Session,
     project: Project,
     seams: Seams,
     outputs: list[JsonValue],
@@ -105,7 +103,7 @@ def _read_trace(
     turns = case.scenario.turns[: session.user_turn]
     played = [(each.exchange, each.user_turn) for each in session.played]
     events: tuple[Event, ...] = read_events(played, turns, project.prices)
-    if raised is not None and _mismatch_of(session) is None:
+    if raised is not None and session.mismatch is None:
         events = (*events, raised)
     return Trace(
         run_id=seams.run_id,
@@ -116,10 +114,6 @@ def _read_trace(
         cost_usd=total_cost(events),
         duration=max((exchange.started + exchange.duration for exchange, _ in played), default=0),
     )
-
-
-def _mismatch_of(session: ReplaySession | RecordSession) -> Mismatch | None:
-    return session.mismatch if isinstance(session, ReplaySession) else None
 
 
 def _is_being_cancelled() -> bool:

@@ -64,13 +64,13 @@ def test_a_masked_request_still_matches() -> None:
     body = f'{{"text": "{KEYS[0]}"}}'.encode()
     sent = HttpRequest(method="POST", uri="https://x/v1", body=body)
     recording = RecordSession(clock=SystemClock(), journal=None)
-    one = recording.begin(sent)
+    one = recording.meet(sent)
     one.answer(HttpResponse(status=200))
     one.end()
     kept = recording.played[0].exchange
     assert kept.request.body != body
     session = ReplaySession(Cassette(exchanges=(kept,)), clock=RecordedClock())
-    assert session.play(sent).exchange == kept
+    assert session.meet(sent).exchange == kept
 
 
 def test_a_stream_that_was_closed_after_its_last_event_is_complete() -> None:

@@ -75,9 +75,9 @@ def miss(*sent: HttpRequest, recorded: list[HttpRequest] | None = None) -> Misma
     """The mismatch of the last request, after the others have been played."""
     session = session_of(*(recorded if recorded is not None else map(request, TURNS)))
     for each in sent[:-1]:
-        session.play(each)
+        session.meet(each)
     with pytest.raises(CassetteMissError) as caught:
-        session.play(sent[-1])
+        session.meet(sent[-1])
     assert session.mismatch is not None
     assert session.mismatch.cause in str(caught.value)
     assert session.mismatch.turn == len(sent)
@@ -330,7 +330,7 @@ def test_the_first_miss_counts() -> None:
     session = session_of(request(BASE))
     for model in ("gpt-5", "gpt-4"):
         with pytest.raises(CassetteMissError):
-            session.play(request(BASE | {"model": model}))
+            session.meet(request(BASE | {"model": model}))
     assert session.mismatch is not None
     assert session.mismatch.cause == "model: gpt-5-mini → gpt-5"
 
@@ -338,7 +338,7 @@ def test_the_first_miss_counts() -> None:
 def test_unplayed_exchanges_are_described() -> None:
     """Where the agent stopped early: the first call it did not make, and how many."""
     session = session_of(*map(request, TURNS))
-    session.play(request(TURNS[0]))
+    session.meet(request(TURNS[0]))
     found = describe_unplayed(session)
     assert (found.kind, found.part, found.turn) == (MismatchKind.CHANGED, MismatchPart.LENGTH, 2)
     assert found.cause == (
@@ -352,9 +352,9 @@ def test_volatile_places_take_no_part() -> None:
     recorded = request(BASE | {"metadata": {"run": "a"}})
     exchanges = (Exchange(request=recorded, response=HttpResponse(status=200)),)
     session = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock(), volatile=("metadata.run",))
-    session.play(request(BASE | {"metadata": {"run": "b"}}))
+    session.meet(request(BASE | {"metadata": {"run": "b"}}))
     with pytest.raises(CassetteMissError, match="call 2: the agent made a further call"):
-        session.play(request(BASE | {"metadata": {"run": "c"}}))
+        session.meet(request(BASE | {"metadata": {"run": "c"}}))
 
 
 @pytest.mark.parametrize(

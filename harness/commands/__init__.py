@@ -1,0 +1,1 @@
+"""The commands of ``harness``: each module here adds its own to the parser, and runs them."""

@@ -1,0 +1,116 @@
+"""``harness run`` and ``harness record``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.commands.console import Commands, Progress, add_command, add_selection, positive, print_results, say
+from harness.errors import ExitCode
+
+if TYPE_CHECKING:
+    from harness.pipeline import Mode
+    from harness.records.run import Run, RunFacts
+    from harness.settings import Project
+
+__all__ = ["add"]
+
+
+def add(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Declare them."""
+    run = add_command(commands, "run", _run, "replay the scenarios, compare with the baseline, write the report")
+    add_selection(run)
+    run.add_argument("--mode", choices=("replay", "extend", "live"), default="replay", help="default: replay")
+    _add_concurrency(run)
+    run.add_argument("--out", type=Path, metavar="DIR", help="where the report goes; default: reports/latest")
+    run.add_argument("-o", dest="single", type=Path, metavar="FILE", help="also one FILE.{html,json,xml,md,csv}")
+    loudness = run.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="only the report's path")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="a line for every case")
+
+    record = add_command(commands, "record", _record, "run the agents live and keep the traffic as cassettes")
+    add_selection(record)
+    _add_concurrency(record)
+    record.add_argument("--judges", action="store_true", help="replay the agents and ask only the judges anew")
+
+
+def _add_concurrency(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help="cases under way at once")
+
+
+def _run(arguments: argparse.Namespace) -> ExitCode:
+    if arguments.mode == "extend":
+        print("--mode extend is not built yet; use `harness record` and then `harness run`", file=sys.stderr)
+        return ExitCode.USAGE
+    from harness import pipeline
+
+    if arguments.single:
+        pipeline.check_single(arguments.single)
+    mode = pipeline.Mode(arguments.mode)
+    project, run, facts = _take(arguments, mode, concurrency=1 if mode is pipeline.Mode.REPLAY else 8)
+    results = pipeline.compare_with_baseline(project, run)
+    report = pipeline.write_report(arguments.out or project.reports / "latest", results, facts)
+    if arguments.single:
+        pipeline.write_single(arguments.single, results, facts)
+    if not arguments.quiet:
+        print_results(results, verbose=arguments.verbose)
+    say(report)
+    return pipeline.exit_code(results)
+
+
+def _log(*, verbose: bool) -> None:
+    """Show our log lines on request only: what they tell is in the report as well."""
+    ours = logging.getLogger("harness")
+    if verbose:
+        ours.setLevel(logging.INFO)
+        ours.addHandler(logging.StreamHandler())
+    else:
+        ours.addHandler(logging.NullHandler())
+
+
+def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:
+    """Select the cases and run them."""
+    _log(verbose=getattr(arguments, "verbose", False))
+    from harness import pipeline
+    from harness.settings import placehold_keys
+
+    if mode is pipeline.Mode.REPLAY:
+        placehold_keys()
+    project = pipeline.open_project(arguments.paths)
+    cases = pipeline.gather_cases(project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag)
+    concurrency = arguments.concurrency or concurrency
+    started, began = datetime.now(UTC), time.perf_counter()
+    progress = Progress(len(cases))
+    plan = pipeline.Plan(project, mode=mode, concurrency=concurrency, listen=progress.hear)
+    try:
+        run = pipeline.run_cases(plan, cases)
+    finally:
+        progress.clear()
+    facts = pipeline.collect_facts(
+        argv=sys.argv[1:],
+        mode=mode,
+        concurrency=concurrency,
+        started_at=started.isoformat(timespec="seconds"),
+        seconds=time.perf_counter() - began,
+    )
+    return project, run, facts
+
+
+def _record(arguments: argparse.Namespace) -> ExitCode:
+    from harness import pipeline
+    from harness.records.outcome import Outcome
+    from harness.reporting import render_recorded
+
+    mode = pipeline.Mode.REJUDGE if arguments.judges else pipeline.Mode.RECORD
+    _project, run, _facts = _take(arguments, mode, concurrency=4)
+    for line in render_recorded(run):
+        say(line)
+    if any(case.outcome is Outcome.ERRORED for case in run.cases):
+        return ExitCode.ERRORED
+    say("compare with the accepted state: harness run")
+    return ExitCode.OK
