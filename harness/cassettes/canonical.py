@@ -4,119 +4,142 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import JsonValue
 
+from harness.cassettes.minted import MARK, number_ids
+from harness.records.base import JsonObject
 from harness.records.exchange import HttpRequest
 from harness.wire.split import api_of
 
-__all__ = ["canonical_key", "canonical_text", "drop_paths", "place_of", "raw_key", "rename_ids"]
+__all__ = ["canonical_key", "canonical_text", "drop_paths", "origin_of", "place_of", "raw_key"]
 
 _VOLATILE_QUERY = {"beta"}
-_LINKS = ("call_id", "tool_call_id", "tool_use_id")
-_MINTED_BLOCKS = ("tool_use", "server_tool_use", "mcp_tool_use")
+_BOUNDARY = re.compile(r'^multipart/.*;\s*boundary="?([^";]+)', re.IGNORECASE)
 
 
-def raw_key(request: HttpRequest) -> bytes:
-    """A digest of where a request goes and of its body's bytes."""
-    return _digest(place_of(request), request.body)
+def raw_key(request: HttpRequest, *, anywhere: bool = False) -> bytes:
+    """A digest of where a request goes and of its body's bytes; with ``anywhere`` scheme and host play no part."""
+    return _digest(request, b"", request.body, anywhere=anywhere)
 
 
-def canonical_key(request: HttpRequest, volatile: Sequence[str]) -> bytes:
+def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False) -> bytes:
     """A digest of where a request goes and of what its body says.
 
-    Keys are sorted, the order of tools plays no part, ids that are minted in each run are numbered by their first
-    appearance, and what stands at a volatile path is left out. A body that is no JSON object counts byte for byte.
+    Keys are sorted, what stands at a volatile path is left out, and in a call of a model API the order of tools plays
+    no part and ids that are minted in each run are numbered. A body that is no JSON object, or one that readers take
+    differently (a key twice, NaN, other encodings), counts byte for byte; so does a multipart one, boundary apart.
     """
     try:
-        data = json.loads(request.body)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        return raw_key(request)
-    drop_paths(data, volatile)
-    if isinstance(data.get("tools"), list):
-        data["tools"] = sorted(data["tools"], key=canonical_text)
-    if api_of(urlsplit(request.uri).path) is not None:
-        for field in ("messages", "input"):
-            if isinstance(data.get(field), list):
-                data[field] = rename_ids(data[field])
-    return _digest(place_of(request), b"json:" + canonical_text(data).encode())
+        data = _read_body(request.body)
+        if data is not None:
+            text = _canonical_body(data, volatile, is_model_api=_is_model_api(request))
+            return _digest(request, b"json", text.encode(), anywhere=anywhere)
+    except (ValueError, ArithmeticError, RecursionError):
+        pass
+    kind, body = _without_boundary(request)
+    return _digest(request, kind, body, anywhere=anywhere)
 
 
 def canonical_text(value: JsonValue) -> str:
-    """JSON text that is equal for equal values."""
+    """JSON text that is equal for equal values, and for no others."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def place_of(request: HttpRequest) -> str:
-    """Where a request goes: method, path and query, and for an API that we don't know its host as well.
-
-    A model is recorded at a gateway or on a loopback port, and replayed anywhere.
-    """
+    """Where on its host a request goes: method, path and query. Of a key that stands twice the order counts."""
     parts = urlsplit(request.uri)
-    query = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _VOLATILE_QUERY)
-    host = "" if api_of(parts.path) else f"{parts.scheme}://{parts.netloc}"
-    return json.dumps([request.method.upper(), host, parts.path or "/", query])
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    if _is_model_api(request):
+        pairs = [pair for pair in pairs if pair[0] not in _VOLATILE_QUERY]
+    return json.dumps([request.method.upper(), parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
+
+
+def origin_of(request: HttpRequest) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(request.uri)
+    return f"{parts.scheme}://{parts.netloc}".lower()
 
 
 def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
-    """Remove what stands at dotted paths, in place; ``*`` is every item of a list or object."""
+    """Remove what stands at dotted paths, in place; ``*`` is every item of a list or object, a number one of a list."""
     for path in paths:
         _drop(data, path.split("."))
 
 
-def rename_ids(items: Sequence[JsonValue]) -> list[JsonValue]:
-    """The items of a conversation with their minted ids numbered by first appearance; arguments are left alone."""
-    names: dict[str, str] = {}
-    return [_rename_item(item, names) if isinstance(item, dict) else item for item in items]
+def _is_model_api(request: HttpRequest) -> bool:
+    return request.method.upper() == "POST" and api_of(urlsplit(request.uri).path) is not None
 
 
-def _rename_item(item: dict[str, JsonValue], names: dict[str, str]) -> JsonValue:
-    renamed = dict(item)
-    kind = str(item.get("type", ""))
-    minted = item.get("role") == "assistant" or kind == "reasoning" or kind.endswith("_call")
-    if minted or (kind == "item_reference" and item.get("id") in names):
-        _rename(renamed, "id", names)
-    for key in _LINKS:
-        _rename(renamed, key, names)
-    for field, has_id in (("tool_calls", True), ("content", False)):
-        parts = item.get(field)
-        if isinstance(parts, list):
-            renamed[field] = [_rename_part(part, names, has_id) if isinstance(part, dict) else part for part in parts]
-    return renamed
+def _read_body(body: bytes) -> JsonObject | None:
+    """The JSON object of a body; None for anything else. Raises :class:`ValueError` for what is read in two ways."""
+    data = json.loads(
+        body.decode(), object_pairs_hook=_read_object, parse_float=_read_float, parse_constant=_refuse_constant
+    )
+    return data if isinstance(data, dict) else None
 
 
-def _rename_part(part: dict[str, JsonValue], names: dict[str, str], has_id: bool) -> JsonValue:
-    renamed = dict(part)
-    if has_id or part.get("type") in _MINTED_BLOCKS:
-        _rename(renamed, "id", names)
-    _rename(renamed, "tool_use_id", names)
-    return renamed
+def _read_object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a key stands twice, and readers differ in which they take")
+    return data
 
 
-def _rename(holder: dict[str, JsonValue], key: str, names: dict[str, str]) -> None:
-    value = holder.get(key)
-    if isinstance(value, str):
-        holder[key] = names.setdefault(value, f"\0{len(names) + 1}")
+def _read_float(text: str) -> JsonValue:
+    """The number; where a float can't hold it exactly, its text, marked."""
+    number = float(text)
+    return number if Decimal(text) == Decimal(repr(number)) else [MARK, text]
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _canonical_body(data: JsonObject, volatile: Sequence[str], *, is_model_api: bool) -> str:
+    drop_paths(data, volatile)
+    if is_model_api:
+        tools = data.get("tools")
+        if isinstance(tools, list):
+            data["tools"] = sorted(tools, key=canonical_text)
+        for field in ("messages", "input"):
+            items = data.get(field)
+            if isinstance(items, list):
+                data[field] = number_ids(items)
+    return canonical_text(data)
+
+
+def _without_boundary(request: HttpRequest) -> tuple[bytes, bytes]:
+    """The kind and the bytes of a body that is no JSON; each upload mints the boundary between its parts."""
+    found = next((_BOUNDARY.match(value) for name, value in request.headers if name.lower() == "content-type"), None)
+    if found is None:
+        return b"", request.body
+    parts = request.body.split(b"--" + found[1].encode())
+    return b"multipart", b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
 def _drop(data: JsonValue, path: list[str]) -> None:
     key, rest = path[0], path[1:]
     if isinstance(data, dict):
-        if not rest:
-            data.pop(key, None)
         for name in list(data) if key == "*" else [key] if key in data else []:
-            _drop(data[name], rest) if rest else data.pop(name, None)
-    elif isinstance(data, list) and key == "*" and rest:
-        for item in data:
-            _drop(item, rest)
+            if rest:
+                _drop(data[name], rest)
+            else:
+                del data[name]
+    elif isinstance(data, list) and rest:
+        for number, item in enumerate(data):
+            if key in ("*", str(number)):
+                _drop(item, rest)
 
 
-def _digest(place: str, body: bytes) -> bytes:
-    state = hashlib.blake2b(place.encode(), digest_size=16)
-    state.update(b"\0")
+def _digest(request: HttpRequest, kind: bytes, body: bytes, *, anywhere: bool) -> bytes:
+    place = [place_of(request)] if anywhere else [origin_of(request), place_of(request)]
+    state = hashlib.blake2b(json.dumps(place).encode(), digest_size=16)
+    state.update(b"\0" + kind + b"\0")
     state.update(body)
     return state.digest()

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from functools import cached_property
+from urllib.parse import urlsplit
 
-from harness.cassettes.canonical import canonical_key, raw_key
+from harness.cassettes.canonical import canonical_key, origin_of, raw_key
 from harness.records.exchange import Exchange, HttpRequest
+from harness.wire.split import split
 
 __all__ = ["Index"]
+
+_Queues = dict[bytes, deque[int]]
 
 
 class Index:
@@ -19,21 +23,22 @@ class Index:
         self._exchanges = exchanges
         self._volatile = tuple(volatile)
         self._taken: set[int] = set()
-        self._raw: defaultdict[bytes, deque[int]] = defaultdict(deque)
-        for position, exchange in enumerate(exchanges):
-            self._raw[raw_key(exchange.request)].append(position)
+        self._queues: dict[tuple[bool, bool], _Queues] = {}
 
     def take(self, request: HttpRequest) -> int | None:
         """The position of the next exchange that answers this request; None where none does.
 
-        The same bytes come first; else what says the same.
+        The same bytes come first; else what says the same. A model call to a host that the recording never met finds
+        what was recorded elsewhere: at a gateway, or on a loopback port.
         """
-        position = self._next(self._raw.get(raw_key(request)))
-        if position is None:
-            position = self._next(self._canonical.get(canonical_key(request, self._volatile)))
-        if position is not None:
-            self._taken.add(position)
-        return position
+        anywhere = origin_of(request) not in self._origins and _is_model_call(request)
+        for canonical in (False, True):
+            queue = self._index(canonical, anywhere).get(self._key(request, canonical, anywhere))
+            position = self._next(queue)
+            if position is not None:
+                self._taken.add(position)
+                return position
+        return None
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -41,14 +46,29 @@ class Index:
         return tuple(position for position in range(len(self._exchanges)) if position not in self._taken)
 
     @cached_property
-    def _canonical(self) -> dict[bytes, deque[int]]:
-        """Built at the first request whose bytes are not in the recording: most cassettes never need it."""
-        index: defaultdict[bytes, deque[int]] = defaultdict(deque)
-        for position, exchange in enumerate(self._exchanges):
-            index[canonical_key(exchange.request, self._volatile)].append(position)
-        return dict(index)
+    def _origins(self) -> frozenset[str]:
+        return frozenset(origin_of(exchange.request) for exchange in self._exchanges)
+
+    def _index(self, canonical: bool, anywhere: bool) -> _Queues:
+        """Built when first asked for: most cassettes need one of the four."""
+        queues = self._queues.get((canonical, anywhere))
+        if queues is None:
+            found: defaultdict[bytes, deque[int]] = defaultdict(deque)
+            for position, exchange in enumerate(self._exchanges):
+                found[self._key(exchange.request, canonical, anywhere)].append(position)
+            queues = self._queues[canonical, anywhere] = dict(found)
+        return queues
+
+    def _key(self, request: HttpRequest, canonical: bool, anywhere: bool) -> bytes:
+        if canonical:
+            return canonical_key(request, self._volatile, anywhere=anywhere)
+        return raw_key(request, anywhere=anywhere)
 
     def _next(self, queue: deque[int] | None) -> int | None:
         while queue and queue[0] in self._taken:
             queue.popleft()
         return queue[0] if queue else None
+
+
+def _is_model_call(request: HttpRequest) -> bool:
+    return split(request.method, urlsplit(request.uri).path, request.body) is not None

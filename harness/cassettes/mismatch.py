@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
-from harness.cassettes.canonical import canonical_text, drop_paths, place_of, rename_ids
+from harness.cassettes.canonical import canonical_text, drop_paths, origin_of, place_of
 from harness.cassettes.differences import definition_differences, pretty, pretty_pair
+from harness.cassettes.minted import number_ids
 from harness.records.exchange import Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.wire.split import Definition, WireRequest, has_spoken, split
@@ -47,6 +48,15 @@ def classify_miss(
     ``played`` holds the positions of the exchanges that were played before it. Where the whole definition occurs in the
     recording, only the conversation differs: changed behaviour once the model has spoken, the author's text before.
     """
+    try:
+        return _classify(request, exchanges, played, volatile)
+    except RecursionError:  # JSON so deep that it can be read, and not be compared
+        return _other_request(request, exchanges, len(played) + 1)
+
+
+def _classify(
+    request: HttpRequest, exchanges: Sequence[Exchange], played: Sequence[int], volatile: Sequence[str]
+) -> Mismatch:
     turn = len(played) + 1
     current = _read_call(request, volatile)
     calls = [(position, _read_call(each.request, volatile)) for position, each in enumerate(exchanges)]
@@ -100,7 +110,7 @@ def _read_call(request: HttpRequest, volatile: Sequence[str]) -> _Call | None:
     if wire is None:
         return None
     wire = _without_volatile(wire, volatile)
-    steps = tuple(map(canonical_text, rename_ids(wire.conversation)))
+    steps = tuple(map(canonical_text, number_ids(wire.conversation)))
     return _Call(request, wire.definition, wire.conversation, steps)
 
 
@@ -230,7 +240,7 @@ def _other_request(request: HttpRequest, exchanges: Sequence[Exchange], turn: in
         recorded = _line_of(nearest) if nearest else "the recording holds no exchange"
         kind = MismatchKind.STALE if turn == 1 else MismatchKind.CHANGED
         return _mismatch(kind, MismatchPart.ENDPOINT, turn, cause, recorded, _line_of(request))
-    same_place = place_of(near) == place_of(request)
+    same_place = (origin_of(near), place_of(near)) == (origin_of(request), place_of(request))
     cause = f"`{request.method} {path}`: {'its body differs' if same_place else 'its address differs'}"
     if same_place and near.body == request.body:
         cause = f"the agent made a further call that the recording does not have: `{_line_of(request)}`"

@@ -39,9 +39,9 @@ def request(body: Any, uri: str = CHAT, method: str = "POST") -> HttpRequest:
     return HttpRequest(method=method, uri=uri, body=body if isinstance(body, bytes) else json.dumps(body).encode())
 
 
-def key(body: Any, uri: str = CHAT, volatile: tuple[str, ...] = ()) -> bytes:
+def key(body: Any, uri: str = CHAT, volatile: tuple[str, ...] = (), *, anywhere: bool = False) -> bytes:
     """Its canonical key."""
-    return canonical_key(request(body, uri), volatile)
+    return canonical_key(request(body, uri), volatile, anywhere=anywhere)
 
 
 def edited(*path: Any, value: Any) -> dict[str, Any]:
@@ -109,18 +109,35 @@ def test_a_reference_to_something_stored_counts() -> None:
     assert key(body(items[0], one), uri) == key(body(items[1], other), uri)
 
 
+def exchanges_of(*requests: HttpRequest) -> list[Exchange]:
+    """A recording of these requests."""
+    return [Exchange(request=each, response=HttpResponse(status=200)) for each in requests]
+
+
 def test_a_known_api_matches_on_any_host() -> None:
     """Recorded at the provider, replayed on a loopback port; the path and the query still count."""
     local = "http://127.0.0.1:8099/v1/chat/completions"
-    assert key(BODY, local) == key(BODY)
-    assert key(BODY, f"{CHAT}?beta=true") == key(BODY)
-    assert key(BODY, f"{CHAT}?api-version=2") != key(BODY)
-    assert key(BODY, "https://x/openai/deployments/other/chat/completions") != key(BODY)
+    other = "https://x.example/openai/deployments/other/chat/completions"
+    spaced = json.dumps(BODY, indent=1).encode()
+    for body in (BODY, spaced):
+        for uri in (local, f"{local}?beta=true"):
+            assert Index(exchanges_of(request(BODY)), ()).take(request(body, uri)) == 0
+        for uri in (f"{local}?api-version=2", other):
+            assert Index(exchanges_of(request(BODY)), ()).take(request(body, uri)) is None
+
+
+def test_hosts_of_the_recording_are_told_apart() -> None:
+    """An agent that asks two providers the same gets each one's own answer, whatever the order."""
+    uris = ("https://a.example/v1/chat/completions", "https://b.example/v1/chat/completions")
+    index = Index(exchanges_of(*(request(BODY, uri) for uri in uris)), ())
+    assert [index.take(request(BODY, uri)) for uri in (uris[1], uris[1], uris[0])] == [1, None, 0]
 
 
 def test_any_other_host_counts() -> None:
-    """Two services that are no model API are told apart."""
-    assert key({}, "http://a.example/search") != key({}, "http://b.example/search")
+    """Two services that are no model API are told apart, even where their paths look like one."""
+    for path in ("search", "api/messages"):
+        recorded = request({"text": "Hi"}, f"http://a.example/{path}")
+        assert Index(exchanges_of(recorded), ()).take(request({"text": "Hi"}, f"http://b.example/{path}")) is None
     assert canonical_key(request({}, method="PUT"), ()) != key({})
 
 

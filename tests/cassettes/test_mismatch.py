@@ -379,3 +379,14 @@ def test_another_role_of_the_prompt_is_the_prompts() -> None:
     found = miss(edited(1, lambda b: b["messages"][0].update(role="developer")))
     assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.SYSTEM_PROMPT)
     assert found.cause == "system prompt: its role, or what else is said beside its text, changed"
+
+
+@pytest.mark.parametrize("depth", [100, 300, 900, 5_000, 100_000])
+def test_json_of_any_depth_is_a_miss(depth: int) -> None:
+    """A request that can't be compared for its depth is refused like any other, with no error of our own."""
+    deep = b'{"model": "m", "messages": [], "x": ' + b"[" * depth + b"]" * depth + b"}"
+    exchanges = (Exchange(request=request(TURNS[0]), response=HttpResponse(status=200)),)
+    session = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock(), volatile=("messages.*.id",))
+    with pytest.raises(CassetteMissError):
+        session.meet(HttpRequest(method="POST", uri=URI, body=deep))
+    assert session.mismatch is not None
