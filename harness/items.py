@@ -53,7 +53,7 @@ class ScenarioCollector(pytest.File):
                 raise BadInputError(faults)
         except HarnessError as error:
             raise self.CollectError(str(error)) from error
-        case = Case(scenario=scenario)
+        case = pipeline.settle_trials(self.project, Case(scenario=scenario))
         item: CaseItem = CaseItem.from_parent(self, name=case.name)
         item.harness_case = case
         item.project = self.project

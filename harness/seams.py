@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Clock", "RecordedClock", "Seams", "SystemClock", "mint_id"]
+__all__ = ["Clock", "ExtendedClock", "RecordedClock", "Seams", "SystemClock", "mint_id"]
 
 
 class Clock(Protocol):
@@ -57,6 +57,26 @@ class RecordedClock:
         """Let the time pass without waiting, and let others run."""
         self._now += round(seconds * 1_000_000_000)
         await asyncio.sleep(0)
+
+
+class ExtendedClock(RecordedClock):
+    """Recorded time up to some instant, the wall's from there on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._live: SystemClock | None = None
+
+    def go_live(self) -> None:
+        """Let time pass by itself from now on."""
+        self._live = self._live or SystemClock()
+
+    def now(self) -> int:
+        """Nanoseconds since the trial began."""
+        return super().now() + (self._live.now() if self._live else 0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait: for real once time passes by itself."""
+        await (self._live.sleep(seconds) if self._live else super().sleep(seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Everything that meets HTTP: interception, recording, matching, replay, and the files in between."""
 
+from harness.cassettes.extending import ExtendSession
 from harness.cassettes.files import load_cassette, save_cassette
 from harness.cassettes.interception import assert_in_path, intercepted, routed
 from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
+    "ExtendSession",
     "Played",
     "RecordSession",
     "ReplaySession",

@@ -38,7 +38,10 @@ class Session(Protocol):
     """The user turn that is being answered; noted with each exchange."""
     mismatch: Mismatch | None
     """The first request that was refused, whatever the agent made of the error."""
-    closed: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether the trial has ended."""
 
     @property
     def played(self) -> list[Played]:

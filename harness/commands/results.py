@@ -29,6 +29,10 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     accept.add_argument("--yes", action="store_true", help="don't ask")
 
+    reject = add_command(commands, "reject", _reject, "drop recordings that wait to be accepted")
+    reject.add_argument("names", nargs="*", metavar="SCENARIO", help="default: all")
+    reject.add_argument("--yes", action="store_true", help="don't ask")
+
     show = add_command(commands, "show", _show, "read a cassette or results as a conversation")
     show.add_argument("file", type=Path, metavar="FILE")
 
@@ -62,6 +66,23 @@ def _accept(arguments: argparse.Namespace) -> ExitCode:
         return ExitCode.USAGE
     for file in pipeline.accept(project, proposal):
         say(file)
+    return ExitCode.OK
+
+
+def _reject(arguments: argparse.Namespace) -> ExitCode:
+    from harness import pipeline
+
+    project = pipeline.open_project([])
+    files = pipeline.waiting(project, arguments.names)
+    for file in files:
+        say(file)
+    if not files:
+        say("no recording waits to be accepted")
+        return ExitCode.OK
+    if not arguments.yes and not is_confirmed(f"drop {len(files)} recordings that were paid for?"):
+        print("nothing was dropped", file=sys.stderr)
+        return ExitCode.USAGE
+    pipeline.reject(project, files)
     return ExitCode.OK
 
 

@@ -26,7 +26,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     run = add_command(commands, "run", _run, "replay the scenarios, compare with the baseline, write the report")
     add_selection(run)
     run.add_argument("--mode", choices=("replay", "extend", "live"), default="replay", help="default: replay")
-    _add_concurrency(run)
+    _add_extent(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="where the report goes; default: reports/latest")
     run.add_argument("-o", dest="single", type=Path, metavar="FILE", help="also one FILE.{html,json,xml,md,csv}")
     loudness = run.add_mutually_exclusive_group()
@@ -35,18 +35,17 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
     record = add_command(commands, "record", _record, "run the agents live and keep the traffic as cassettes")
     add_selection(record)
-    _add_concurrency(record)
+    _add_extent(record)
     record.add_argument("--judges", action="store_true", help="replay the agents and ask only the judges anew")
 
 
-def _add_concurrency(parser: argparse.ArgumentParser) -> None:
+def _add_extent(parser: argparse.ArgumentParser) -> None:
+    """How much is run, and how much at once."""
     parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help="cases under way at once")
+    parser.add_argument("--trials", type=positive, metavar="K", help="of each case whose scenario does not say itself")
 
 
 def _run(arguments: argparse.Namespace) -> ExitCode:
-    if arguments.mode == "extend":
-        print("--mode extend is not built yet; use `harness record` and then `harness run`", file=sys.stderr)
-        return ExitCode.USAGE
     from harness import pipeline
 
     if arguments.single:
@@ -59,6 +58,10 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         pipeline.write_single(arguments.single, results, facts)
     if not arguments.quiet:
         print_results(results, verbose=arguments.verbose)
+        waiting = len(pipeline.waiting(project, ()))
+        if waiting:
+            again = "" if mode is pipeline.Mode.EXTEND else "harness run --mode extend && "
+            say(f"{waiting} pending: {again}harness accept, or harness reject")
     say(report)
     return pipeline.exit_code(results)
 
@@ -82,7 +85,9 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
     if mode is pipeline.Mode.REPLAY:
         placehold_keys()
     project = pipeline.open_project(arguments.paths)
-    cases = pipeline.gather_cases(project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag)
+    cases = pipeline.gather_cases(
+        project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag, trials=arguments.trials
+    )
     concurrency = arguments.concurrency or concurrency
     started, began = datetime.now(UTC), time.perf_counter()
     progress = Progress(len(cases))

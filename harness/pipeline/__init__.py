@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.pipeline.accepting import accept, propose
-from harness.pipeline.gathering import gather_cases, open_project
+from harness.pipeline.accepting import accept, propose, reject, waiting
+from harness.pipeline.gathering import gather_cases, open_project, settle_trials
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.results import (
     attach,
@@ -31,11 +31,14 @@ __all__ = [
     "gather_cases",
     "open_project",
     "propose",
+    "reject",
     "render_report",
     "reopen",
     "run_case",
     "run_cases",
+    "settle_trials",
     "show_file",
+    "waiting",
     "write_report",
     "write_single",
 ]

@@ -10,8 +10,9 @@ from harness.loading import check_references, load_conftests, load_scenarios, se
 from harness.records.scenario import Case
 from harness.registry import REGISTRY, Registry
 from harness.settings import Project, find_root, load_project
+from harness.store import recorded_trials
 
-__all__ = ["gather_cases", "open_project"]
+__all__ = ["gather_cases", "open_project", "settle_trials"]
 
 
 def open_project(paths: Sequence[Path]) -> Project:
@@ -25,10 +26,12 @@ def gather_cases(
     *,
     keyword: str | None = None,
     tag: str | None = None,
+    trials: int | None = None,
     registry: Registry = REGISTRY,
 ) -> tuple[Case, ...]:
     """The selected cases, loaded and checked against what conftest declares.
 
+    ``trials`` is for the scenarios that don't say themselves how many they need; without it, as many as are recorded.
     Raises :class:`BadInputError` with every fault of every file, and where the selection holds nothing.
     """
     scenarios = load_scenarios(project, paths)
@@ -44,4 +47,12 @@ def gather_cases(
         if wanted:
             what = f"no scenario matches {wanted}; `harness run` without filters runs them all"
         raise BadInputError([Fault(str(place or project.scenarios), 0, 0, what)])
-    return cases
+    return tuple(settle_trials(project, case, trials) for case in cases)
+
+
+def settle_trials(project: Project, case: Case, wanted: int | None = None) -> Case:
+    """The case with the number of its trials: what its scenario pins, else what is wanted, else what is recorded."""
+    if "trials" in case.scenario.model_fields_set:
+        return case
+    trials = wanted or recorded_trials(project, case) or 1
+    return case.model_copy(update={"scenario": case.scenario.model_copy(update={"trials": trials})})

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cassettes import RecordSession, save_cassette
-from harness.records.exchange import Cassette, CassetteMetadata
+from harness.cassettes import ExtendSession, RecordSession, load_cassette, save_cassette
+from harness.cassettes.canonical import place_of
+from harness.errors import CassetteError
+from harness.records.exchange import Cassette, CassetteMetadata, Exchange
 from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import drop_file
 
-__all__ = ["drop_empty", "keep_recording"]
+__all__ = ["drop_empty", "keep_extension", "keep_recording"]
 
 _SIMULATED = "simulated provider (`harness provider`): written by a script, not by a model"
 _LIVE = "live provider"
@@ -20,22 +22,79 @@ _LIVE = "live provider"
 
 def keep_recording(
     file: Path, session: RecordSession, case: Case, number: int, *, texts: Mapping[str, str], judge: str | None = None
-) -> None:
-    """Write one trial's exchanges, whole, in place of an earlier recording."""
-    metadata = CassetteMetadata(
-        scenario=case.scenario.name,
-        case=case.name,
-        trial=number,
-        judge=judge,
-        recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        recorded_from=_SIMULATED if session.simulated else _LIVE,
-        texts=dict(texts),
-    )
-    save_cassette(file, Cassette(metadata=metadata, exchanges=tuple(each.exchange for each in session.played)))
+) -> Cassette:
+    """Write one trial's exchanges, whole, in place of an earlier recording; the file's new content.
+
+    Where the same was said as before, the earlier exchanges stay, times included: a review shows what really differs.
+    """
+    metadata = _describe(case, number, texts, _origin(session), judge)
+    exchanges = tuple(each.exchange for each in session.played)
+    earlier = _earlier(file)
+    if earlier is not None and list(map(_said, earlier.exchanges)) == list(map(_said, exchanges)):
+        exchanges = earlier.exchanges
+        metadata = _keep_date(metadata, earlier)
+    cassette = Cassette(metadata=metadata, exchanges=exchanges)
+    if cassette != earlier:
+        save_cassette(file, cassette)
     file.with_suffix(".journal").unlink(missing_ok=True)
+    return cassette
+
+
+def keep_extension(
+    file: Path, session: ExtendSession, base: Cassette, case: Case, number: int, *, texts: Mapping[str, str]
+) -> Cassette:
+    """Write a trial that left its recording: the exchanges that were replayed, then the live ones."""
+    before = base.metadata.recorded_from if base.metadata else "another tool"
+    replayed = len(session.played) - (len(session.live.played) if session.live else 0)
+    origin = _origin(session.live) if session.live else before
+    if replayed and origin != before:
+        origin += f" from exchange {replayed + 1} on, before that: {before}"
+    cassette = Cassette(
+        metadata=_keep_date(_describe(case, number, texts, origin, None), base if session.live is None else None),
+        exchanges=tuple(each.exchange for each in session.played),
+    )
+    save_cassette(file, cassette)
+    file.with_suffix(".journal").unlink(missing_ok=True)
+    return cassette
 
 
 def drop_empty(project: Project, file: Path, session: RecordSession) -> None:
     """Remove the journal of a recording in which nothing was answered: there is nothing to recover."""
     if not any(each.exchange.response.status for each in session.played):
         drop_file(file.with_suffix(".journal"), project.cassettes)
+
+
+def _describe(case: Case, number: int, texts: Mapping[str, str], origin: str, judge: str | None) -> CassetteMetadata:
+    return CassetteMetadata(
+        scenario=case.scenario.name,
+        case=case.name,
+        trial=number,
+        judge=judge,
+        recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        recorded_from=origin,
+        texts=dict(texts),
+    )
+
+
+def _origin(session: RecordSession) -> str:
+    return _SIMULATED if session.simulated else _LIVE
+
+
+def _keep_date(metadata: CassetteMetadata, earlier: Cassette | None) -> CassetteMetadata:
+    if earlier is None or earlier.metadata is None:
+        return metadata
+    return metadata.model_copy(update={"recorded_at": earlier.metadata.recorded_at})
+
+
+def _earlier(file: Path) -> Cassette | None:
+    try:
+        return load_cassette(file) if file.is_file() else None
+    except CassetteError:  # it is about to be replaced, whatever it holds
+        return None
+
+
+def _said(exchange: Exchange) -> object:
+    """What two recordings of the same conversation have in common."""
+    request, response = exchange.request, exchange.response
+    kind = dict(response.headers).get("content-type")
+    return (place_of(request), request.body, response.status, kind, response.body, response.ending)

@@ -28,6 +28,8 @@ class Mode(StrEnum):
     """From the provider; nothing is kept."""
     RECORD = "record"
     """From the provider, and kept as the new recordings."""
+    EXTEND = "extend"
+    """From the recordings up to the first difference, then from the provider; kept beside the recordings."""
     REJUDGE = "rejudge"
     """The agent's from the recordings, the judges' from the provider, and kept."""
 

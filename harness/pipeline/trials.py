@@ -1,13 +1,14 @@
-"""One trial in each mode: replayed, live, recorded, or replayed and judged anew."""
+"""One trial in each mode: replayed, live, recorded, extended, or replayed and judged anew."""
 
 from __future__ import annotations
 
-from functools import partial
+from pathlib import Path
 
-from harness.cassettes import RecordSession, ReplaySession, load_cassette
+from harness.cassettes import ExtendSession, RecordSession, ReplaySession, load_cassette
+from harness.cassettes.form import digest_of
 from harness.errors import InterceptionError
-from harness.pipeline.judging import Judge, asked_judge, recorded_judge
-from harness.pipeline.keeping import drop_empty, keep_recording
+from harness.pipeline.judging import Judging
+from harness.pipeline.keeping import drop_empty, keep_extension, keep_recording
 from harness.pipeline.plan import Mode, Plan
 from harness.records.exchange import Cassette
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
@@ -17,8 +18,8 @@ from harness.records.scenario import Case
 from harness.records.score import Score
 from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
-from harness.seams import RecordedClock, SystemClock
-from harness.store import cassette_file
+from harness.seams import ExtendedClock, RecordedClock, SystemClock
+from harness.store import cassette_file, pending_place
 
 __all__ = ["bare_trial", "take_trial"]
 
@@ -30,6 +31,8 @@ async def take_trial(plan: Plan, case: Case, number: int, texts: dict[str, str])
     try:
         if plan.mode in (Mode.REPLAY, Mode.REJUDGE):
             return await _replay(plan, case, number, texts)
+        if plan.mode is Mode.EXTEND:
+            return await _extend(plan, case, number, texts)
         return await _ask(plan, case, number, texts)
     except InterceptionError as error:
         return bare_trial(case, number, Outcome.ERRORED, str(error))
@@ -51,8 +54,7 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile)
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
-    make_judge = recorded_judge if plan.mode is Mode.REPLAY else partial(asked_judge, keep=True)
-    return await _conclude(plan, case, number, ran, make_judge(plan, case, number, ran.trace))
+    return await _conclude(plan, case, number, ran)
 
 
 async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
@@ -68,14 +70,48 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Tr
         return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     if keep:
         keep_recording(file, session, case, number, texts=texts)
-    return await _conclude(plan, case, number, ran, asked_judge(plan, case, number, ran.trace, keep=keep))
+    return await _conclude(plan, case, number, ran)
 
 
-async def _conclude(plan: Plan, case: Case, number: int, ran: Ran, judge: Judge) -> Trial:
+async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+    """Replay what waits to be accepted, or else what was; where the agent leaves it, go on live."""
+    file = cassette_file(plan.project, case, number)
+    waiting = pending_place(file)
+    base = _base(waiting if waiting.is_file() else file, number)
+    clock = ExtendedClock()
+    journal = waiting.with_suffix(".journal")
+    session = ExtendSession(base, clock=clock, journal=journal, volatile=plan.project.volatile)
+    subject = plan.registry.find_subject(case.scenario.subject)
+    ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    if ran.unreachable is not None:
+        if session.live is not None:
+            drop_empty(plan.project, waiting, session.live)
+        return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
+    pending = {waiting.name: digest_of(base.exchanges)} if waiting.is_file() else {}
+    ended = ran.mismatch is None and ran.trace.raised is None
+    changed = session.unplayed or _changed_text(base, texts) is not None or not file.is_file()
+    if session.live is not None or (ended and changed):
+        kept = keep_extension(waiting, session, base, case, number, texts=texts)
+        pending = {waiting.name: digest_of(kept.exchanges)}
+    return await _conclude(plan, case, number, ran, pending)
+
+
+def _base(file: Path, number: int) -> Cassette:
+    """What there is to replay; nothing where there is no recording of this very trial."""
+    cassette = load_cassette(file) if file.is_file() else Cassette(exchanges=())
+    is_copy = cassette.metadata is not None and cassette.metadata.trial != number
+    return Cassette(exchanges=()) if is_copy else cassette
+
+
+async def _conclude(plan: Plan, case: Case, number: int, ran: Ran, pending: dict[str, str] | None = None) -> Trial:
+    """Score what the agent did. ``pending`` names the recordings that wait, and gains those of the judges."""
+    pending = {} if pending is None else pending
     scores: tuple[Score, ...] = ()
     if ran.mismatch is None and ran.trace.raised is None:
+        judge = Judging(plan, case, number, ran.trace, pending)
         scores = await score_trace(case.scenario, ran.trace, plan.registry, judge)
-    return conclude_trial(case, number, ran.trace, scores, ran.mismatch)
+    trial = conclude_trial(case, number, ran.trace, scores, ran.mismatch)
+    return trial.model_copy(update={"pending": pending})
 
 
 def bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch: Mismatch | None = None) -> Trial:

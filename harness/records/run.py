@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from harness.records.base import SCHEMA_VERSION, Name, Record, SchemaVersion
 from harness.records.mismatch import Mismatch
@@ -30,6 +31,8 @@ class Trial(Record):
     """The first difference from the recording, where there is one."""
     trace: Trace | None = None
     """None where the agent never ran."""
+    pending: dict[str, str] = Field(default={}, exclude_if=operator.not_)
+    """Recordings that wait beside the accepted ones and that this trial was scored on: file name and digest."""
 
     @property
     def key(self) -> tuple[str, str, int]:

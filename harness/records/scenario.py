@@ -303,7 +303,8 @@ class ScenarioFile(Record):
     world: JsonObject = {}
     """The starting state of the world that the tools act on."""
     trials: Annotated[Count, Field(le=1000)] = 1
-    """How many times the case is recorded, and how many recordings are replayed."""
+    """How many times the case is recorded and replayed. Where it is left out, ``--trials`` says how often a case is
+    recorded, and every recording is replayed."""
     pass_: Annotated[
         Literal["all"] | Marks, BeforeValidator(_read_pass), Field(alias="pass"), WithJsonSchema(_PASS_SCHEMA)
     ] = "all"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.cassettes import RecordSession, ReplaySession, Session, describe_unplayed, routed
+from harness.cassettes import ExtendSession, RecordSession, ReplaySession, Session, describe_unplayed, routed
 from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError
 from harness.records.mismatch import Mismatch
 from harness.records.scenario import Case
@@ -82,7 +82,8 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
                 break
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
     trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised)
-    if isinstance(session, RecordSession):
+    live = session.live if isinstance(session, ExtendSession) else session
+    if isinstance(live, RecordSession):
         unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure) else None
         return Ran(trace, session.mismatch, unreachable)
     mismatch = session.mismatch

@@ -7,28 +7,40 @@ from harness.store.files import (
     baseline_file,
     cassette_file,
     drop_file,
+    merge_baselines,
     read_baseline,
     read_facts,
     read_results,
     surplus_cassettes,
-    write_baseline,
     write_text,
     write_texts,
 )
 from harness.store.forms import csv_text, json_text
+from harness.store.recordings import (
+    accepted_place,
+    pending_file,
+    pending_place,
+    pending_recordings,
+    recorded_trials,
+)
 
 __all__ = [
+    "accepted_place",
     "accepted_scenarios",
     "baseline_file",
     "cassette_file",
     "csv_text",
     "drop_file",
     "json_text",
+    "merge_baselines",
+    "pending_file",
+    "pending_place",
+    "pending_recordings",
     "read_baseline",
     "read_facts",
     "read_results",
+    "recorded_trials",
     "surplus_cassettes",
-    "write_baseline",
     "write_text",
     "write_texts",
 ]

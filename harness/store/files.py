@@ -24,11 +24,11 @@ __all__ = [
     "baseline_file",
     "cassette_file",
     "drop_file",
+    "merge_baselines",
     "read_baseline",
     "read_facts",
     "read_results",
     "surplus_cassettes",
-    "write_baseline",
     "write_text",
     "write_texts",
 ]
@@ -103,16 +103,14 @@ def read_baseline(project: Project, scenarios: Iterable[str]) -> Run:
     return Run.merge(runs)
 
 
-def write_baseline(project: Project, run: Run) -> tuple[Path, ...]:
-    """Make the cases of a run the accepted state of their scenarios; other cases of theirs stay as they are."""
-    files = []
+def merge_baselines(project: Project, run: Run) -> dict[Path, str]:
+    """The files that make the cases of a run the accepted state; other cases of their scenarios stay as they are."""
+    files = {}
     for name in sorted({case.scenario for case in run.cases}):
         fresh = {key: part for key, part in run.by_case().items() if key[0] == name}
         kept = read_baseline(project, [name]).by_case()
-        file = baseline_file(project, name)
-        write_text(file, json_text(Run.merge({**kept, **fresh}.values())))
-        files.append(file)
-    return tuple(files)
+        files[baseline_file(project, name)] = json_text(Run.merge({**kept, **fresh}.values()))
+    return files
 
 
 def read_results(file: Path) -> Results:

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import BadInputError
 from harness.records.run import Run
 from harness.settings import load_project
-from harness.store import csv_text, json_text, read_baseline, read_results, write_baseline, write_text
+from harness.store import csv_text, json_text, merge_baselines, read_baseline, read_results, write_text, write_texts
 from tests.comparing.test_compare import make_run
 
 
@@ -37,7 +37,7 @@ def test_failed_write_leaves_the_old(tmp_path: Path) -> None:
 def test_baseline_round_trip(tmp_path: Path) -> None:
     """What was accepted is read back equal; a scenario without a baseline is left out."""
     project = load_project(tmp_path, {})
-    write_baseline(project, make_run())
+    write_texts(merge_baselines(project, make_run()))
     assert read_baseline(project, ["desk/refund", "desk/other"]) == make_run()
 
 

@@ -1,0 +1,158 @@
+"""A session that answers from the recording while requests match it, and goes live from the first difference on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
+from harness.errors import CassetteMissError
+from harness.records.exchange import Cassette, Exchange, HttpRequest
+from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
+from harness.seams import ExtendedClock
+
+__all__ = ["ExtendSession"]
+
+_STORED = ("previous_response_id", "conversation")
+"""The fields by which OpenAI Responses goes on with a conversation that the provider keeps."""
+_STORES = ("/conversations/", "/threads/")
+
+
+class ExtendSession:
+    """Replays a trial up to the first request that its recording does not answer, and records all that follows."""
+
+    def __init__(
+        self, cassette: Cassette, *, clock: ExtendedClock, journal: Path | None, volatile: tuple[str, ...] = ()
+    ) -> None:
+        self.mismatch: Mismatch | None = None
+        self._replay = ReplaySession(cassette, clock=clock, volatile=volatile)
+        self._clock = clock
+        self._journal = journal
+        self._live: RecordSession | None = None
+        self._user_turn = 1
+        self._lock = threading.Lock()
+
+    @property
+    def user_turn(self) -> int:
+        """The user turn that is being answered; noted with each exchange."""
+        return self._user_turn
+
+    @user_turn.setter
+    def user_turn(self, number: int) -> None:
+        self._user_turn = self._replay.user_turn = number
+        if self._live is not None:
+            self._live.user_turn = number
+
+    @property
+    def closed(self) -> bool:
+        """Whether the trial has ended."""
+        return self._replay.closed
+
+    @property
+    def played(self) -> list[Played]:
+        """What was replayed, then what was live."""
+        return self._replay.played + (self._live.played if self._live else [])
+
+    @property
+    def live(self) -> RecordSession | None:
+        """What went out; None where the recording answered everything."""
+        return self._live
+
+    @property
+    def extended_at(self) -> Mismatch | None:
+        """The difference at which the trial left its recording."""
+        return self._replay.mismatch
+
+    @property
+    def unplayed(self) -> tuple[Exchange, ...]:
+        """What was recorded and not asked for."""
+        return self._replay.unplayed
+
+    def meet(self, request: HttpRequest) -> Playback | Recording:
+        """The recorded answer up to the first difference, the network from there.
+
+        Raises :class:`CassetteMissError` where the conversation before is stored at the provider, so that nothing can
+        be added to what was replayed.
+        """
+        with self._lock:
+            if self._live is None:
+                try:
+                    return self._replay.meet(request)
+                except CassetteMissError:
+                    stored = self._stored_conversation(request)
+                    if stored is not None:
+                        raise self._refuse(stored) from None
+                    self._live = self._go_live()
+        stored = self._stored_conversation(request)
+        if stored is not None:
+            raise self._refuse(stored)
+        return self._live.meet(request)
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be served at all; the trial fails with it."""
+        error = (self._live or self._replay).refuse(cause, current)
+        self.mismatch = self.mismatch or (self._live or self._replay).mismatch
+        return error
+
+    def close(self) -> None:
+        """Serve nothing more; what is still open ends here."""
+        self._replay.close()
+        if self._live is not None:
+            self._live.close()
+
+    def _go_live(self) -> RecordSession:
+        self._clock.go_live()
+        live = RecordSession(clock=self._clock, journal=self._journal)
+        live.user_turn = self._user_turn
+        for each in self._replay.played:
+            live.keep(each.exchange)
+        return live
+
+    def _stored_conversation(self, request: HttpRequest) -> str | None:
+        """What names the conversation of a request at the provider, unless a live answer of this trial did."""
+        if not self._replay.played:
+            return None
+        reference = _reference(request)
+        if reference is None:
+            return None
+        minted = reference.encode()
+        live = self._live.played if self._live else []
+        return None if any(minted in each.exchange.response.body for each in live) else reference
+
+    def _refuse(self, reference: str) -> CassetteMissError:
+        turn = len(self.played) + 1
+        cause = (
+            f"the conversation so far is stored at the provider ({reference}), so a recording can't be extended; "
+            "record it anew"
+        )
+        self.mismatch = self.mismatch or Mismatch(
+            kind=MismatchKind.STALE,
+            part=MismatchPart.CONVERSATION,
+            turn=turn,
+            cause=cause,
+            recorded=self.extended_at.recorded if self.extended_at else "",
+            current=self.extended_at.current if self.extended_at else "",
+        )
+        return CassetteMissError(f"call {turn}: {cause}")
+
+
+def _reference(request: HttpRequest) -> str | None:
+    path = urlsplit(request.uri).path
+    for store in _STORES:
+        _, found, rest = path.partition(store)
+        if found:
+            return rest.partition("/")[0]
+    try:
+        data = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict):
+        return None
+    for field in _STORED:
+        value = data.get(field)
+        value = value.get("id") if isinstance(value, dict) else value
+        if isinstance(value, str) and value:
+            return value
+    return None
