@@ -53,7 +53,7 @@ def edited(desk: MiniProject) -> MiniProject:
 
 
 def test_live_from_the_first_difference(edited: MiniProject) -> None:
-    """The first call is answered by the recording and keeps its lines; the second goes out; nothing accepted changes."""
+    """The recording answers the first call, which keeps its lines; the second goes out; nothing accepted changes."""
     before = (edited.root / RECORDED).read_bytes()
     done = extend(edited, SECOND_CALL)
     assert done.code == 0, done.text
