@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import aiohttp
 
 from harness.cassettes.failures import Failure, failure_of
-from harness.cassettes.patching import Patch
+from harness.cassettes.patching import Function, Patch
 from harness.cassettes.routing import route
 from harness.cassettes.sessions import Recording
 from harness.errors import InterceptionError
@@ -34,14 +34,14 @@ def aiohttp_patches(module: Any) -> list[Patch]:
     return [Patch(module.ClientSession, "_request", _handler)]
 
 
-def _handler(patch: Patch) -> Callable[..., Any]:
+def _handler(real: Function) -> Callable[..., Any]:
     async def request(self: Any, method: str, url: Any, **options: Any) -> Any:
         session = route(lambda: f"{method} {url}")
         if session is None:
-            return await patch.real(self, method, url, **options)
+            return await real(self, method, url, **options)
         body = _read_body(self, options)
         cassette = _TrialCassette(session, body)
-        stub = _stub()(cassette, patch.real)
+        stub = _stub()(cassette, real)
         try:
             return await stub(self, method, url, **options)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
-from harness.cassettes.patching import Patch
+from harness.cassettes.patching import Function, Patch
 from harness.cassettes.routing import route
 from harness.cassettes.sessions import Playback, Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
@@ -30,33 +30,33 @@ def httpx_patches(module: Any) -> list[Patch]:
     ]
 
 
-def _sync_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable[..., Any]:
+def _sync_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callable[..., Any]:
     def handle_request(self: Any, request: Any) -> Any:
         session = route(lambda: _describe(request))
         if session is None:
-            return patch.real(self, request)
+            return real(self, request)
         request.read()
         met = session.meet(_sent(request))
         if isinstance(met, Playback):
             return _respond(module, replay, met, request)
         with _noting(module, met):
-            response = patch.real(self, request)
+            response = real(self, request)
         return _teed(response, tee, met)
 
     return handle_request
 
 
-def _async_handler(module: Any, tee: Any, replay: Any, patch: Patch) -> Callable[..., Any]:
+def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callable[..., Any]:
     async def handle_async_request(self: Any, request: Any) -> Any:
         session = route(lambda: _describe(request))
         if session is None:
-            return await patch.real(self, request)
+            return await real(self, request)
         await request.aread()
         met = session.meet(_sent(request))
         if isinstance(met, Playback):
             return _respond(module, replay, met, request)
         with _noting(module, met):
-            response = await patch.real(self, request)
+            response = await real(self, request)
         return _teed(response, tee, met)
 
     return handle_async_request

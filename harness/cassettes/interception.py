@@ -19,7 +19,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from harness.cassettes.guards import http_client_patches, vcr_patches
+from harness.cassettes.guards import has_open_cassette, http_client_patches, remove_left_over, vcr_patches
 from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
@@ -43,6 +43,10 @@ def _aiohttp_patches(module: Any) -> list[Patch]:
     return patches
 
 
+def _keep() -> None:
+    _INTERCEPTION.keep()
+
+
 _CLIENTS: dict[str, Callable[[Any], list[Patch]]] = {
     "aiohttp": _aiohttp_patches,
     "http.client": http_client_patches,
@@ -50,7 +54,7 @@ _CLIENTS: dict[str, Callable[[Any], list[Patch]]] = {
     "httpx2": httpx_patches,
     "requests": lambda _: [],  # goes through urllib3, as botocore does
     "urllib3": lambda module: _urllib3_patches(module.connectionpool),
-    "vcr.cassette": vcr_patches,
+    "vcr.cassette": lambda module: vcr_patches(module, left=_keep),
 }
 """The modules to watch, and what is patched in each."""
 
@@ -88,11 +92,31 @@ class _Interception:
         with self._lock:
             if not self._depth:
                 raise InterceptionError("HTTP is not intercepted, so nothing may be sent; enter intercepted() first")
-            _refuse_open_cassette()
-            for patch in self._all():
-                patch.check()
+            self.keep()
+            if held := self._place_of_vcr():
+                raise InterceptionError(
+                    f"a vcr cassette is open around this trial and holds {held}, so nothing was sent; leave that "
+                    "cassette (a fixture or decorator of wide scope?) before scenarios run"
+                )
         while unproven := self._take_unproven():
             probe(unproven)  # without the lock: a client may import further ones while it is asked
+
+    def keep(self) -> None:
+        """Put back what was lost because somebody else restored what they had found."""
+        with self._lock:
+            if self._depth and self._place_of_vcr() and not has_open_cassette():
+                remove_left_over()
+                for patch in self._all():
+                    patch.clear_of("vcr")
+            for patch in self._all() if self._depth else ():
+                patch.put()
+
+    def _place_of_vcr(self) -> str:
+        """A place that vcrpy holds; nothing where it holds none."""
+        stubs = sys.modules.get("vcr.stubs")
+        if stubs is not None and issubclass(http.client.HTTPConnection, stubs.VCRConnection):
+            return "http.client.HTTPConnection"
+        return next((str(patch) for patch in self._all() if patch.is_held_by("vcr")), "")
 
     def _meet(self, module: ModuleType) -> None:
         """Patch a module that is there, or has just been imported."""
@@ -114,16 +138,7 @@ class _Interception:
             yield from patches
 
 
-def _refuse_open_cassette() -> None:
-    stubs = sys.modules.get("vcr.stubs")
-    if stubs is not None and issubclass(http.client.HTTPConnection, stubs.VCRConnection):
-        raise InterceptionError(
-            "a vcr cassette is open around this trial, so nothing was sent; leave that cassette (a fixture or "
-            "decorator of wide scope?) before scenarios run"
-        )
-
-
-_INTERCEPTION = _Interception()
+_INTERCEPTION: _Interception = _Interception()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import urllib3
 from urllib3 import exceptions
 
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
-from harness.cassettes.patching import Patch
+from harness.cassettes.patching import Function, Patch
 from harness.cassettes.routing import forwarding, route
 from harness.cassettes.sessions import Playback, Recording, ReplaySession
 from harness.records.exchange import HttpRequest, HttpResponse
@@ -41,12 +41,12 @@ def urllib3_patches(module: Any) -> list[Patch]:
     ]
 
 
-def _request_handler(patch: Patch) -> Callable[..., Any]:
+def _request_handler(real: Function) -> Callable[..., Any]:
     def make_request(pool: Any, conn: Any, method: str, url: str, **options: Any) -> Any:
         uri = url if "://" in url else f"{_origin(pool)}{url}"
         session = route(lambda: f"{method} {uri}")
         if session is None:
-            return patch.real(pool, conn, method, url, **options)
+            return real(pool, conn, method, url, **options)
         body = _read_body(options.get("body"))
         headers = options.get("headers") or pool.headers
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
@@ -56,18 +56,18 @@ def _request_handler(patch: Patch) -> Callable[..., Any]:
         if isinstance(met, Playback):
             return _respond(met, asked)
         with _noting(met):
-            return _pass_through(patch, met, asked)
+            return _pass_through(real, met, asked)
 
     return make_request
 
 
-def _proxy_handler(patch: Patch) -> Callable[..., Any]:
+def _proxy_handler(real: Function) -> Callable[..., Any]:
     def prepare_proxy(pool: Any, conn: Any) -> Any:
         session = route(lambda: f"CONNECT {_origin(pool)}")
         if isinstance(session, ReplaySession):
             return None
         with forwarding():
-            return patch.real(pool, conn)
+            return real(pool, conn)
 
     return prepare_proxy
 
@@ -111,11 +111,11 @@ def _respond(playback: Playback, asked: _Asked) -> Any:
     return asked.make_response(recorded.status, recorded.reason, headers, body, _NothingToRead())
 
 
-def _pass_through(patch: Patch, recording: Recording, asked: _Asked) -> Any:
+def _pass_through(real: Function, recording: Recording, asked: _Asked) -> Any:
     """Send the request for real. The reply is read whole before it is handed on."""
     options = asked.options | {"preload_content": False, "response_conn": None}
     with forwarding():
-        response = patch.real(asked.pool, asked.conn, asked.method, asked.url, **options)
+        response = real(asked.pool, asked.conn, asked.method, asked.url, **options)
         reason = response.reason or ""
         recording.answer(HttpResponse(status=response.status, reason=reason, headers=tuple(response.headers.items())))
         data = response.read(decode_content=False)
