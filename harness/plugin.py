@@ -12,6 +12,8 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +28,19 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
+_PEERS = (("recording", "pytest_recording", "pytest_recording.plugin"), ("vcr", "pytest_vcr", "pytest_vcr"))
+"""Plugins whose options, fixtures and markers ours would repeat: entry point, package, module."""
 _SUFFIXES = (".yaml", ".yml")
 _PLACEHELD = pytest.StashKey[tuple[str, ...]]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare where the report goes."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare where the report goes; and bring the fixture and marker ``vcr``, unless another plugin has them."""
     group = parser.getgroup("harness", "agent regression scenarios")
     group.addoption("--harness-out", metavar="DIR", help="folder of the scenario report (default: reports/latest)")
     parser.addini("harness_out", "folder of the scenario report")
+    if not any(_is_there(pluginmanager, *names) for names in _PEERS):
+        pluginmanager.register(import_module("harness.plain.fixtures"), "harness-plain")
 
 
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
@@ -188,6 +194,13 @@ def _find_project(config: pytest.Config) -> Project:
         return nearest if nearest.declared else load_project(find_root(config.rootpath))
     except HarnessError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _is_there(manager: pytest.PytestPluginManager, entry: str, package: str, module: str) -> bool:
+    """Whether a plugin of the environment is in this session, or will be: either of us may come first."""
+    if manager.has_plugin(entry) or manager.has_plugin(module):
+        return True
+    return not manager.is_blocked(entry) and not manager.is_blocked(module) and find_spec(package) is not None
 
 
 def _take_back_keys(config: pytest.Config) -> None:

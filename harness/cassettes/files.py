@@ -45,7 +45,7 @@ def save_cassette(path: Path, cassette: Cassette) -> None:
     try:
         data = write_cassette(cassette).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:200]}.", delete=False) as file:
             temporary = Path(file.name)
             file.write(data)
             file.flush()

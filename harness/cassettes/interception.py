@@ -24,11 +24,11 @@ from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
 from harness.cassettes.probing import probe
-from harness.cassettes.routing import using
+from harness.cassettes.routing import covering, using
 from harness.cassettes.sessions import Session
 from harness.errors import InterceptionError
 
-__all__ = ["assert_in_path", "intercepted", "routed"]
+__all__ = ["assert_in_path", "covered", "intercepted", "routed"]
 
 
 def _urllib3_patches(module: Any) -> list[Patch]:
@@ -154,6 +154,18 @@ def intercepted() -> Iterator[None]:
 def assert_in_path() -> None:
     """Make sure that each client's requests reach us. Raises :class:`InterceptionError`: then nothing may be sent."""
     _INTERCEPTION.check()
+
+
+@contextmanager
+def covered(session: Session) -> Iterator[None]:
+    """Intercept HTTP, and send all requests but those of trials to the session; close it at the end.
+
+    Raises :class:`InterceptionError` where they would not reach it.
+    """
+    with intercepted():
+        assert_in_path()
+        with covering(session):
+            yield
 
 
 @contextmanager

@@ -34,11 +34,15 @@ class Index:
         anywhere = origin_of(request) not in self._origins and _is_model_call(request)
         for canonical in (False, True):
             queue = self._index(canonical, anywhere).get(self._key(request, canonical, anywhere))
-            position = self._next(queue)
+            position = self._next(queue, request)
             if position is not None:
                 self._taken.add(position)
                 return position
         return None
+
+    def accepts(self, request: HttpRequest, position: int) -> bool:
+        """Whether the exchange of the same key at a position may answer this request."""
+        return True
 
     @property
     def left(self) -> tuple[int, ...]:
@@ -64,10 +68,11 @@ class Index:
             return canonical_key(request, self._volatile, anywhere=anywhere)
         return raw_key(request, anywhere=anywhere)
 
-    def _next(self, queue: deque[int] | None) -> int | None:
+    def _next(self, queue: deque[int] | None, request: HttpRequest) -> int | None:
         while queue and queue[0] in self._taken:
             queue.popleft()
-        return queue[0] if queue else None
+        free = (position for position in queue or () if position not in self._taken)
+        return next((position for position in free if self.accepts(request, position)), None)
 
 
 def _is_model_call(request: HttpRequest) -> bool:

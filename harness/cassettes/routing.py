@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from harness.cassettes.sessions import Session
 from harness.errors import CassetteMissError
 
-__all__ = ["forwarding", "in_trial", "is_forwarding", "route", "using"]
+__all__ = ["covering", "forwarding", "in_trial", "is_forwarding", "route", "using"]
 
 _CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
 
@@ -39,10 +39,15 @@ class _UnderWay:
 
 
 _UNDER_WAY = _UnderWay()
+_COVERING = _UnderWay()
+"""The sessions of the user's own test functions: one at a time, and one more for each that is nested in it."""
 
 
 def route(describe: Callable[[], str]) -> Session | None:
     """The trial that the running code belongs to; None where no trial is under way at all.
+
+    Where a test function of the user's own is, and no trial, it is that function's session: whatever thread, loop or
+    context the code runs in, since nothing else runs at that time.
 
     While one is, a request of code that belongs to none raises :class:`CassetteMissError`: it may come from the agent,
     through a thread that was started without its context, so each trial under way is told. ``describe`` names the
@@ -52,7 +57,8 @@ def route(describe: Callable[[], str]) -> Session | None:
     if session is None:
         suspects = _UNDER_WAY.all()
         if not suspects:
-            return None
+            covering = _COVERING.all()
+            return covering[-1] if covering else None
         cause = (
             f"{describe()} was sent from a thread that belongs to no trial while one is under way, so it was not let "
             "through; start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()"
@@ -67,7 +73,7 @@ def route(describe: Callable[[], str]) -> Session | None:
 
 def in_trial() -> bool:
     """Whether the running code belongs to a trial, or may: one is under way in this process."""
-    return _CURRENT.get() is not None or bool(_UNDER_WAY.all())
+    return _CURRENT.get() is not None or bool(_UNDER_WAY.all()) or bool(_COVERING.all())
 
 
 def is_forwarding() -> bool:
@@ -83,6 +89,17 @@ def forwarding() -> Iterator[None]:
         yield
     finally:
         _FORWARDING.reset(token)
+
+
+@contextmanager
+def covering(session: Session) -> Iterator[None]:
+    """Send the requests of all code that belongs to no trial to the session, and close it at the end."""
+    _COVERING.add(session)
+    try:
+        yield
+    finally:
+        _COVERING.remove(session)
+        session.close()
 
 
 @contextmanager

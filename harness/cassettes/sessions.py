@@ -36,8 +36,10 @@ class Session(Protocol):
 
     user_turn: int
     """The user turn that is being answered; noted with each exchange."""
-    mismatch: Mismatch | None
-    """The first request that was refused, whatever the agent made of the error."""
+
+    @property
+    def mismatch(self) -> Mismatch | None:
+        """The first request that was refused, whatever the agent made of the error."""
 
     @property
     def closed(self) -> bool:
@@ -85,14 +87,16 @@ class Playback:
 class ReplaySession:
     """Answers a trial's requests from its cassette, each recorded exchange once."""
 
-    def __init__(self, cassette: Cassette, *, clock: RecordedClock, volatile: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, cassette: Cassette, *, clock: RecordedClock, volatile: tuple[str, ...] = (), index: Index | None = None
+    ) -> None:
         self.user_turn = 1
         self.mismatch: Mismatch | None = None
         self.closed = False
         self._exchanges = cassette.exchanges
         self._volatile = volatile
         self._clock = clock
-        self._index = Index(cassette.exchanges, volatile)
+        self._index = index or Index(cassette.exchanges, volatile)
         self._order: list[int] = []
         self._played: list[Played] = []
         self._lock = threading.Lock()
@@ -195,7 +199,7 @@ class Recording:
             head=self._head,
             duration=self._elapsed(),
         )
-        self.exchange = clean_exchange(exchange)
+        self.exchange = self._session.clean(exchange)
         self._session.keep(self.exchange)
 
     def _elapsed(self) -> int:
@@ -239,6 +243,10 @@ class RecordSession:
         with self._lock:
             self.mismatch = self.mismatch or _refused(cause, current, turn=len(self._begun) + 1)
         return CassetteMissError(cause)
+
+    def clean(self, exchange: Exchange) -> Exchange:
+        """An exchange that has ended, as it may be kept."""
+        return clean_exchange(exchange)
 
     def keep(self, exchange: Exchange) -> None:
         """Append an exchange that has ended to the journal, where there is one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.reporting.conversation import render_conversation
-from harness.reporting.failure import render_failure
+from harness.reporting.failure import describe_mismatch, render_failure
 from harness.reporting.html import render_html
 from harness.reporting.junit import render_junit
 from harness.reporting.lines import Line, Style, render_lines, render_recorded
@@ -12,6 +12,7 @@ from harness.reporting.markdown import render_markdown
 __all__ = [
     "Line",
     "Style",
+    "describe_mismatch",
     "render_conversation",
     "render_failure",
     "render_html",

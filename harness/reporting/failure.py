@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import zip_longest
 
 from harness.records.comparison import Results
-from harness.records.mismatch import Mismatch
+from harness.records.mismatch import Mismatch, MismatchKind
 from harness.records.outcome import Outcome
 from harness.records.run import Trial
 from harness.records.score import ScoreStatus
 from harness.reporting.standing import Entry, Standing, list_entries
 from harness.reporting.wording import one_line, visible
 
-__all__ = ["render_failure", "side_by_side"]
+__all__ = ["describe_mismatch", "render_failure", "side_by_side"]
 
 _COLUMN = 56
 """Characters of each of two columns, so that both fit a terminal of 120."""
@@ -29,6 +29,13 @@ def render_failure(results: Results) -> str:
     """
     (entry,) = list_entries(results)
     return "\n".join(_lines(entry))
+
+
+def describe_mismatch(mismatch: Mismatch, place: str) -> Iterator[str]:
+    """Whose doing a difference is, what differs, ``place`` for where it shows, and both sides."""
+    yield f"{'stale' if mismatch.kind is MismatchKind.STALE else 'failed'}: {one_line(mismatch.cause)}"
+    yield place
+    yield from _difference_lines(mismatch)
 
 
 def side_by_side(mismatch: Mismatch) -> Iterator[str]:
@@ -55,13 +62,17 @@ def _lines(entry: Entry) -> Iterator[str]:
 def _trial_lines(trial: Trial) -> Iterator[str]:
     yield f"trial {trial.trial} {Standing(trial.outcome.value).word}: {one_line(trial.reason)}"
     if trial.mismatch is not None:
-        yield from side_by_side(trial.mismatch)
-        if trial.mismatch.other_reading:
-            yield f"or: {one_line(trial.mismatch.other_reading)}"
+        yield from _difference_lines(trial.mismatch)
     for score in trial.scores:
         if score.status is not ScoreStatus.PASSED:
             yield f"  {score.name}: {one_line(score.reason)}"
             yield from (f"    {line}" for line in visible(score.evidence or "").splitlines())
+
+
+def _difference_lines(mismatch: Mismatch) -> Iterator[str]:
+    yield from side_by_side(mismatch)
+    if mismatch.other_reading:
+        yield f"or: {one_line(mismatch.other_reading)}"
 
 
 def _column(text: str) -> list[str]:

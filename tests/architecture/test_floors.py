@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "harness"
 
 FLOORS = {
-    7: ("cli", "commands", "items", "plugin"),
+    7: ("cli", "commands", "items", "plain", "plugin"),
     6: ("pipeline",),
     5: ("loading", "running", "scoring", "comparing", "store", "reporting"),
     4: ("subjects", "scorers"),
@@ -22,7 +22,7 @@ FLOORS = {
     0: ("errors", "records"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-NEIGHBOURS = {("cli", "commands"), ("plugin", "items"), ("records", "errors")}
+NEIGHBOURS = {("cli", "commands"), ("plugin", "items"), ("plugin", "plain"), ("records", "errors")}
 """Rooms of one floor of which the first may know the second: a face in two files, and the ground below all."""
 
 

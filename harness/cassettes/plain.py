@@ -1,0 +1,226 @@
+"""What a test function of the user's own plays and records: pytest-recording's modes over our matching."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cassettes.cleaning import clean_exchange, mask_request
+from harness.cassettes.content import decode_response
+from harness.cassettes.matching import Index
+from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
+from harness.errors import CassetteMissError
+from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
+from harness.records.mismatch import Mismatch
+from harness.seams import RecordedClock, SystemClock
+
+__all__ = ["Filters", "PlainRecording", "PlainSession"]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the user's settings make of requests and responses, beyond our own cleaning."""
+
+    request: Callable[[HttpRequest], HttpRequest | None] = lambda request: request
+    """None for one that is none of the cassette's business: it goes its own way."""
+    response: Callable[[HttpResponse], HttpResponse | None] = lambda response: response
+    """None for one whose exchange is not kept."""
+    accepts: Callable[[HttpRequest, HttpRequest], bool] = lambda _current, _recorded: True
+    """Whether a recorded request with the same key is the same to the user as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainRecording:
+    """What is on disk for one test."""
+
+    own: tuple[Exchange, ...] = ()
+    """Of the test's own file."""
+    shared: tuple[Exchange, ...] = ()
+    """Of further files, which other tests may play as well."""
+
+    def filtered(self, filters: Filters) -> PlainRecording:
+        """As today's settings would have recorded it."""
+        return PlainRecording(*(tuple(_filtered(part, filters)) for part in (self.own, self.shared)))
+
+
+class PlainSession:
+    """Answers a test's requests from its recording, and records what it may."""
+
+    def __init__(
+        self,
+        recording: PlainRecording,
+        *,
+        filters: Filters,
+        volatile: tuple[str, ...] = (),
+        plays: bool = True,
+        journal: Path | None = None,
+        repeats: bool = False,
+    ) -> None:
+        """``journal``: where exchanges are kept as they end; None where nothing may be recorded.
+
+        ``repeats``: once all of them have answered, the last of equal requests goes on answering.
+        """
+        recording = recording.filtered(filters)
+        exchanges = recording.own + recording.shared
+        self.user_turn = 1
+        self._filters = filters
+        self._own = recording.own
+        self._plays = plays
+        self._index = _PlainIndex(exchanges, volatile, filters, repeats=repeats)
+        self._replay = ReplaySession(
+            Cassette(exchanges=exchanges), clock=RecordedClock(), volatile=volatile, index=self._index
+        )
+        self._clock = SystemClock()
+        self._journal = journal
+        self._aside = RecordSession(clock=self._clock, journal=None)
+        self._live: _FilteredSession | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def mismatch(self) -> Mismatch | None:
+        """The first request that was refused, whatever the test made of the error."""
+        if self._journal is None:
+            return self._replay.mismatch
+        return self._live.mismatch if self._live else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the test has ended."""
+        return self._replay.closed
+
+    @property
+    def played(self) -> list[Played]:
+        """The exchanges that took place, but those that passed by."""
+        return self._replay.played + (self._live.played if self._live else [])
+
+    @property
+    def replayed(self) -> int:
+        """How many requests the recording answered."""
+        return len(self._replay.played)
+
+    @property
+    def recorded(self) -> tuple[Exchange, ...]:
+        """What was recorded now."""
+        return self._live.kept if self._live else ()
+
+    @property
+    def unplayed(self) -> tuple[Exchange, ...]:
+        """What the test's own file holds and was not asked for."""
+        return tuple(self._own[position] for position in self._index.left if position < len(self._own))
+
+    @property
+    def own(self) -> tuple[Exchange, ...]:
+        """What the test's own file held."""
+        return self._own
+
+    @property
+    def renewed(self) -> tuple[Exchange, ...]:
+        """What the test's own file should hold now: what was asked anew takes the place of its earlier answer."""
+        if self._plays:
+            return self._own + self.recorded
+        fresh = Index(self._own, ())
+        places: dict[int, Exchange] = {}
+        further = []
+        for exchange in self.recorded:
+            position = fresh.take(exchange.request)
+            if position is None:
+                further.append(exchange)
+            else:
+                places[position] = exchange
+        return (*(places.get(position, old) for position, old in enumerate(self._own)), *further)
+
+    def meet(self, request: HttpRequest) -> Playback | Recording:
+        """The recorded answer, or a recording to fill. Raises :class:`CassetteMissError` where it may be neither."""
+        kept = self._filters.request(request)
+        if kept is None:
+            return self._aside.meet(request)
+        if self._journal is None:
+            return self._replay.meet(kept)
+        if self._plays:
+            with suppress(CassetteMissError):
+                return self._replay.meet(kept)
+        return self._recorder(self._journal).meet(kept)
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be served at all; the test fails with it."""
+        session = self._replay if self._journal is None else self._recorder(self._journal)
+        return session.refuse(cause, current)
+
+    def close(self) -> None:
+        """Serve nothing more; what is still open ends here."""
+        self._aside.close()
+        self._replay.close()
+        if self._live is not None:
+            self._live.close()
+
+    def _recorder(self, journal: Path) -> _FilteredSession:
+        """Made with the first request that goes out: most tests need none."""
+        with self._lock:
+            if self._live is None:
+                self._live = _FilteredSession(self._filters, clock=self._clock, journal=journal)
+            return self._live
+
+
+class _PlainIndex(Index):
+    """Narrowed by what the user compares, and endless where the user allows repeats."""
+
+    def __init__(
+        self, exchanges: Sequence[Exchange], volatile: Sequence[str], filters: Filters, *, repeats: bool
+    ) -> None:
+        super().__init__(exchanges, volatile)
+        self._recorded = [exchange.request for exchange in exchanges]
+        self._accepts = filters.accepts
+        self._again = (lambda: _PlainIndex(exchanges, volatile, filters, repeats=False)) if repeats else None
+
+    def take(self, request: HttpRequest) -> int | None:
+        """The next exchange that answers this request; where repeats are allowed, at the end the last one again."""
+        position = super().take(request)
+        if position is None and self._again is not None:
+            again = self._again()
+            while (found := again.take(request)) is not None:
+                position = found
+        return position
+
+    def accepts(self, request: HttpRequest, position: int) -> bool:
+        """Whether it is the same to the user as well."""
+        return self._accepts(request, self._recorded[position])
+
+
+class _FilteredSession(RecordSession):
+    """Keeps what the user's settings leave of each exchange."""
+
+    def __init__(self, filters: Filters, *, clock: SystemClock, journal: Path) -> None:
+        super().__init__(clock=clock, journal=journal)
+        self._filters = filters
+        self._dropped: set[int] = set()
+
+    @property
+    def kept(self) -> tuple[Exchange, ...]:
+        """What has ended and is to be kept, in the order in which it began."""
+        return tuple(each.exchange for each in self.played if id(each.exchange) not in self._dropped)
+
+    def clean(self, exchange: Exchange) -> Exchange:
+        """What the user's settings leave, cleaned."""
+        response = self._filters.response(decode_response(exchange.response))
+        cleaned = clean_exchange(exchange if response is None else exchange.model_copy(update={"response": response}))
+        if response is None:
+            self._dropped.add(id(cleaned))
+        return cleaned
+
+    def keep(self, exchange: Exchange) -> None:
+        """Journal it, unless it is dropped."""
+        if id(exchange) not in self._dropped:
+            super().keep(exchange)
+
+
+def _filtered(exchanges: Sequence[Exchange], filters: Filters) -> list[Exchange]:
+    kept = []
+    for exchange in exchanges:
+        request, response = filters.request(exchange.request), filters.response(exchange.response)
+        if request is not None and response is not None:
+            # masked like the requests that will be held against it: another tool may have recorded it
+            kept.append(exchange.model_copy(update={"request": mask_request(request), "response": response}))
+    return kept

@@ -1,0 +1,1 @@
+"""Test functions of a user's own over our cassettes: pytest-recording's marker, fixtures and flags."""

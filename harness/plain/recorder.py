@@ -1,0 +1,146 @@
+"""Plays and records the traffic of one test function, and says how it ended."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.cassettes import PlainRecording, PlainSession, covered, load_cassette, save_cassette
+from harness.cassettes.mismatch import unplayed_mismatch
+from harness.plain.configuration import Configuration
+from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
+from harness.records.mismatch import Mismatch
+from harness.reporting import describe_mismatch
+from harness.settings import find_root, load_project
+from harness.store import drop_file
+
+__all__ = ["PlainCassette", "Recorder"]
+
+
+class Recorder:
+    """The recording of one test."""
+
+    def __init__(self, configuration: Configuration, mode: str, test: str) -> None:
+        """``test``: the node id, for the command that records it anew.
+
+        Raises :class:`CassetteError` where a cassette can't be read, or the journal not written.
+        """
+        path = configuration.path
+        self._configuration = configuration
+        self._test = test
+        self._journal = path.with_name(f"{path.stem[-200:]}.journal")  # a long name ends in its digest
+        self._found = path.is_file()
+        self._records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and not self._found)
+        self._renews = mode in ("all", "rewrite")
+        own = load_cassette(path).exchanges if self._found and mode != "rewrite" else ()
+        shared = tuple(
+            each for file in configuration.shared if file.is_file() for each in load_cassette(file).exchanges
+        )
+        self.session = PlainSession(
+            PlainRecording(own, shared),
+            filters=configuration.filters,
+            volatile=load_project(find_root(path.parent)).volatile,
+            plays=not self._renews,
+            journal=self._journal if self._records else None,
+            repeats=configuration.repeats,
+        )
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether requests may go out."""
+        return self._records
+
+    @contextmanager
+    def playing(self) -> Iterator[PlainCassette]:
+        """Answer the test's requests. Raises :class:`InterceptionError` where they would not come here."""
+        with covered(self.session):
+            yield PlainCassette(self.session)
+
+    def save(self, passed: bool | None) -> None:
+        """Write what was recorded, whole, and drop the journal. Raises :class:`CassetteError`.
+
+        Where nothing was answered the earlier recording stays as it is. ``passed`` is None where the test was
+        interrupted: the journal then keeps what has been recorded.
+        """
+        if passed is None and self.session.recorded:
+            return
+        answered = any(exchange.response.status for exchange in self.session.recorded)
+        if answered and (passed or self._configuration.keeps_failed):
+            save_cassette(self._configuration.path, Cassette(exchanges=self.session.renewed))
+        self.drop()
+
+    def drop(self) -> None:
+        """Remove the journal, and the folders that only it needed."""
+        if self._records:
+            drop_file(self._journal, self._journal.parents[2])
+
+    def miss(self) -> str | None:
+        """Why a request of the test had no answer, and what mends it; None where all had one."""
+        mismatch = self.session.mismatch
+        if mismatch is None:
+            return None
+        if self._found or self._records or self._configuration.shared:
+            return self._describe(mismatch)
+        what = f"unrecorded: {self._shown} does not exist, and so nothing answers {mismatch.current}"
+        return f"{what}\n{self._remedy}"
+
+    def unplayed(self) -> str | None:
+        """Which recorded exchanges the test did not ask for; None where it asked for all, or need not."""
+        left = self.session.unplayed
+        if not left or self._renews or self._configuration.allow_unplayed:
+            return None
+        return self._describe(unplayed_mismatch(self.session.own, left))
+
+    @property
+    def _shown(self) -> str:
+        path = self._configuration.path
+        return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+    @property
+    def _remedy(self) -> str:
+        return f"run: {shlex.join(['pytest', self._test, '--record-mode=rewrite'])}"
+
+    def _describe(self, mismatch: Mismatch) -> str:
+        place = f"call {mismatch.turn} of {self._shown}"
+        return "\n".join([*describe_mismatch(mismatch, place), self._remedy])
+
+
+class PlainCassette:
+    """What the fixture ``vcr`` gives a test: what has been played so far."""
+
+    def __init__(self, session: PlainSession) -> None:
+        self._session = session
+
+    @property
+    def play_count(self) -> int:
+        """How many requests the recording answered."""
+        return self._session.replayed
+
+    @property
+    def all_played(self) -> bool:
+        """Whether the test has asked for everything that its own file holds."""
+        return not self._session.unplayed
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was recorded."""
+        return bool(self._session.recorded)
+
+    @property
+    def requests(self) -> list[HttpRequest]:
+        """Of the file and of this test."""
+        return [exchange.request for exchange in self._exchanges]
+
+    @property
+    def responses(self) -> list[HttpResponse]:
+        """Of the file and of this test."""
+        return [exchange.response for exchange in self._exchanges]
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    @property
+    def _exchanges(self) -> tuple[Exchange, ...]:
+        return self._session.renewed
