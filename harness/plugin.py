@@ -73,6 +73,8 @@ class _Scenarios:
         self._runs: dict[str, str] = {}
         """Node id to the run of that one case, as JSON; a rerun replaces the first."""
         self._results: Results | None = None
+        self._orphans: tuple[str, ...] = ()
+        """Recordings that no scenario asks for, a line each."""
         self._report: Path | None = None
         self._unwritten: str | None = None
         """Why there is no report, where there should be one."""
@@ -152,6 +154,7 @@ class _Scenarios:
 
         run = Run.merge(map(Run.model_validate_json, self._runs.values()))
         self._results = pipeline.compare_with_baseline(project, run)
+        self._orphans = tuple(found.cause for found in pipeline.find_orphans(project, run))
         facts = pipeline.collect_facts(
             argv=sys.argv[1:],
             mode=pipeline.Mode.REPLAY,
@@ -167,6 +170,8 @@ class _Scenarios:
             terminalreporter.section("scenarios")
             for command in dict.fromkeys(case.command for case in self._results.cases if case.command):
                 terminalreporter.line(f"to record anew: {command}")
+            for orphan in self._orphans:
+                terminalreporter.line(f"orphan: {orphan}")
             terminalreporter.line(f"report: {self._report}")
         elif self._unwritten is not None:
             terminalreporter.section("scenarios")

@@ -31,11 +31,13 @@ class Project:
     """Dotted paths in request bodies that take no part in matching."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """The project's own prices by model; they come before ours."""
+    max_age_days: int | None = None
+    """Recordings older than this are reported by `harness drift`."""
 
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-_KNOWN = {*_PATHS, "judge_model", "volatile", "prices"}
+_KNOWN = {*_PATHS, "judge_model", "volatile", "prices", "max_age_days"}
 
 
 def find_root(start: Path) -> Path:
@@ -76,6 +78,9 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
     if not (isinstance(volatile, list) and all(isinstance(path, str) for path in volatile)):
         faults.append(Fault(file.name, 0, 0, "[tool.harness] volatile must be a list of dotted paths"))
         volatile = []
+    max_age_days = table.get("max_age_days")
+    if max_age_days is not None and (type(max_age_days) is not int or max_age_days < 1):
+        faults.append(Fault(file.name, 0, 0, f"[tool.harness] max_age_days = {max_age_days!r} is no number of days"))
     prices = {}
     for model, entry in table.get("prices", {}).items():
         try:
@@ -91,6 +96,7 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
         judge_model=judge_model,
         volatile=tuple(volatile),
         prices=prices,
+        max_age_days=max_age_days,
         **folders,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from harness.cassettes.canonical import canonical_text
+from harness.cassettes.diffs import diff_texts, diff_values
 from harness.records.base import JsonObject
 from harness.records.mismatch import MismatchPart
 from harness.wire.split import Definition
@@ -27,6 +28,16 @@ class Difference:
     cause: str
     recorded: str
     current: str
+    sides: tuple[JsonValue, JsonValue]
+    """The whole part on each side, for a diff of all its places."""
+
+    @property
+    def diff(self) -> tuple[str, ...]:
+        """Every differing place of the part."""
+        before, after = self.sides
+        if self.part is MismatchPart.SYSTEM_PROMPT and isinstance(before, str) and isinstance(after, str):
+            return diff_texts(before, after)
+        return diff_values(before, after)
 
 
 def definition_differences(recorded: Definition, current: Definition) -> list[Difference]:
@@ -45,14 +56,15 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
     beside = recorded.settings.get("system"), current.settings.get("system")
     if beside[0] != beside[1]:
         cause = "system prompt: its role, or what else is said beside its text, changed"
-        differences.append(Difference(MismatchPart.SYSTEM_PROMPT, cause, pretty(beside[0]), pretty(beside[1])))
+        texts = pretty(beside[0]), pretty(beside[1])
+        differences.append(Difference(MismatchPart.SYSTEM_PROMPT, cause, *texts, sides=beside))
     for part, before, after in (
         (MismatchPart.OUTPUT_SCHEMA, recorded.output_schema, current.output_schema),
         (MismatchPart.SETTINGS, _without_system(recorded.settings), _without_system(current.settings)),
     ):
         if canonical_text(before) != canonical_text(after):
             cause = f"{part}: {_first_difference(before, after)}"
-            differences.append(Difference(part, cause, pretty(before), pretty(after)))
+            differences.append(Difference(part, cause, pretty(before), pretty(after), sides=(before, after)))
     return differences
 
 
@@ -91,7 +103,7 @@ def _laid_open(value: JsonValue) -> JsonValue:
 
 
 def _changed(part: MismatchPart, name: str, before: str, after: str) -> Difference:
-    return Difference(part, f"{name}: {before or 'none'} → {after or 'none'}", before, after)
+    return Difference(part, f"{name}: {before or 'none'} → {after or 'none'}", before, after, sides=(before, after))
 
 
 def _system_difference(recorded: str, current: str) -> Difference:
@@ -100,7 +112,8 @@ def _system_difference(recorded: str, current: str) -> Difference:
     changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
     if not changes:
         cause = "system prompt: line ends differ"
-        return Difference(MismatchPart.SYSTEM_PROMPT, cause, repr(recorded[-40:]), repr(current[-40:]))
+        sides = recorded, current
+        return Difference(MismatchPart.SYSTEM_PROMPT, cause, repr(recorded[-40:]), repr(current[-40:]), sides=sides)
     tag, start, stop, new_start, new_stop = changes[0]
     if not recorded or not current:
         cause = f"system prompt: {'was added' if current else 'was removed'}"
@@ -112,9 +125,8 @@ def _system_difference(recorded: str, current: str) -> Difference:
         cause = f"system prompt, line {new_start + 1}"
     if len(changes) > 1:
         cause += f" (and {len(changes) - 1} more {'place' if len(changes) == 2 else 'places'})"
-    return Difference(
-        MismatchPart.SYSTEM_PROMPT, cause, "\n".join(before[start:stop]), "\n".join(after[new_start:new_stop])
-    )
+    texts = "\n".join(before[start:stop]), "\n".join(after[new_start:new_stop])
+    return Difference(MismatchPart.SYSTEM_PROMPT, cause, *texts, sides=(recorded, current))
 
 
 def _tool_differences(recorded: Mapping[str, JsonValue], current: Mapping[str, JsonValue]) -> list[Difference]:
@@ -124,7 +136,7 @@ def _tool_differences(recorded: Mapping[str, JsonValue], current: Mapping[str, J
     cause, before, after = causes[0]
     if len(causes) > 1:
         cause += f" (and {len(causes) - 1} more {'tool' if len(causes) == 2 else 'tools'})"
-    return [Difference(MismatchPart.TOOLS, cause, before, after)]
+    return [Difference(MismatchPart.TOOLS, cause, before, after, sides=(dict(recorded), dict(current)))]
 
 
 def _tool_causes(recorded: Mapping[str, JsonValue], current: Mapping[str, JsonValue]) -> Iterator[tuple[str, str, str]]:

@@ -11,9 +11,10 @@ from pydantic import JsonValue
 
 from harness.cassettes.canonical import canonical_text, drop_paths, origin_of, place_of
 from harness.cassettes.differences import definition_differences, pretty, pretty_pair
+from harness.cassettes.diffs import diff_texts
 from harness.cassettes.minted import number_ids
 from harness.records.exchange import Exchange, HttpRequest
-from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
+from harness.records.mismatch import Difference, Mismatch, MismatchKind, MismatchPart
 from harness.wire.split import Definition, WireRequest, has_spoken, split
 
 __all__ = ["classify_miss", "unplayed_mismatch"]
@@ -97,7 +98,7 @@ def unplayed_mismatch(exchanges: Sequence[Exchange], unplayed: Sequence[Exchange
     last = pretty(call.conversation[-1]) if call and call.conversation else _line_of(first.request)
     return Mismatch(
         kind=MismatchKind.CHANGED,
-        part=MismatchPart.LENGTH,
+        part=MismatchPart.UNPLAYED,
         turn=number,
         cause=f"the agent stopped before call {number} of the recording: {count} not asked for",
         recorded=last,
@@ -148,6 +149,7 @@ def _definition_mismatch(near: _Near, current: _Call, turn: int) -> Mismatch:
         recorded=first.recorded,
         current=first.current,
         other_reading=other_reading,
+        differences=tuple(Difference(part=each.part, cause=each.cause, diff=each.diff) for each in (first, *others)),
     )
 
 
@@ -176,7 +178,10 @@ def _conversation_mismatch(near: _Near, current: _Call, turn: int) -> Mismatch:
 
 
 def _mismatch(kind: MismatchKind, part: MismatchPart, turn: int, cause: str, recorded: str, current: str) -> Mismatch:
-    return Mismatch(kind=kind, part=part, turn=turn, cause=cause, recorded=recorded, current=current)
+    difference = Difference(part=part, cause=cause, diff=diff_texts(recorded, current))
+    return Mismatch(
+        kind=kind, part=part, turn=turn, cause=cause, recorded=recorded, current=current, differences=(difference,)
+    )
 
 
 def _conversation_cause(recorded: Sequence[JsonValue], current: Sequence[JsonValue], at: int) -> str:

@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,19 @@ from harness.errors import ExitCode
 if TYPE_CHECKING:
     from harness.records.comparison import Results
     from harness.records.run import Run
+    from harness.reporting import Line
 
-__all__ = ["Commands", "Progress", "add_command", "add_selection", "is_confirmed", "positive", "print_results", "say"]
+__all__ = [
+    "Commands",
+    "Progress",
+    "add_command",
+    "add_selection",
+    "is_confirmed",
+    "positive",
+    "print_lines",
+    "print_results",
+    "say",
+]
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type no public name
 
@@ -66,11 +77,18 @@ def is_confirmed(question: str) -> bool:
 
 def print_results(results: Results, *, verbose: bool = False) -> None:
     """The verdicts, a line or more for each case that needs one."""
-    from harness.reporting import Style, render_lines
+    from harness.reporting import render_lines
+
+    print_lines(render_lines(results, verbose=verbose))
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Lines with their colours, where the terminal shows any."""
+    from harness.reporting import Style
 
     colours = {Style.GOOD: 32, Style.BAD: 31, Style.WARN: 33, Style.MUTED: 2, Style.NAME: 1, Style.COMMAND: 36}
     coloured = _coloured()
-    for line in render_lines(results, verbose=verbose):
+    for line in lines:
         pieces = (
             f"\x1b[{colours[style]}m{text}\x1b[0m" if coloured and style in colours else text for style, text in line
         )

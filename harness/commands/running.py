@@ -10,7 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.commands.console import Commands, Progress, add_command, add_selection, positive, print_results, say
+from harness.commands.console import (
+    Commands,
+    Progress,
+    add_command,
+    add_selection,
+    positive,
+    print_lines,
+    print_results,
+    say,
+)
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -47,6 +56,7 @@ def _add_extent(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
+    from harness.reporting import render_leftovers
 
     if arguments.single:
         pipeline.check_single(arguments.single)
@@ -58,6 +68,7 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         pipeline.write_single(arguments.single, results, facts)
     if not arguments.quiet:
         print_results(results, verbose=arguments.verbose)
+        print_lines(render_leftovers(pipeline.find_orphans(project, run)))
         waiting = len(pipeline.waiting(project, ()))
         if waiting:
             again = "" if mode is pipeline.Mode.EXTEND else "harness run --mode extend && "

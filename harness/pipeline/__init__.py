@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from harness.pipeline.accepting import accept, propose, reject, waiting
+from harness.pipeline.drifting import find_drift
 from harness.pipeline.gathering import gather_cases, open_project, settle_trials
+from harness.pipeline.leftovers import find_orphans
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.results import (
     attach,
@@ -28,6 +30,8 @@ __all__ = [
     "collect_facts",
     "compare_with_baseline",
     "exit_code",
+    "find_drift",
+    "find_orphans",
     "gather_cases",
     "open_project",
     "propose",

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from harness.records.base import Record
 
-__all__ = ["Mismatch", "MismatchKind", "MismatchPart"]
+__all__ = ["Difference", "Mismatch", "MismatchKind", "MismatchPart"]
 
 
 class MismatchKind(StrEnum):
@@ -32,7 +32,19 @@ class MismatchPart(StrEnum):
     CONVERSATION = "conversation"
     SCENARIO_TEXT = "scenario text"
     LENGTH = "length"
-    """The recording ends here, or goes on where the agent stopped."""
+    """The recording ends here."""
+    UNPLAYED = "unplayed"
+    """The recording goes on where the agent stopped."""
+
+
+class Difference(Record):
+    """One part of a request that differs, with all its differing places."""
+
+    part: MismatchPart
+    cause: str
+    """One line, as in the mismatch."""
+    diff: tuple[str, ...]
+    """Lines for a reader: ``-`` as recorded, ``+`` as it is now; of a text with their numbers, of values with paths."""
 
 
 class Mismatch(Record):
@@ -50,3 +62,5 @@ class Mismatch(Record):
     """The same place now."""
     other_reading: str | None = None
     """The second explanation, where both are possible."""
+    differences: tuple[Difference, ...] = ()
+    """Every part that differs in this request. What would differ in later ones nobody knows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.reporting.conversation import render_conversation
+from harness.reporting.drift import render_drift, render_leftovers
 from harness.reporting.failure import describe_mismatch, render_failure
 from harness.reporting.html import render_html
 from harness.reporting.junit import render_junit
@@ -14,9 +15,11 @@ __all__ = [
     "Style",
     "describe_mismatch",
     "render_conversation",
+    "render_drift",
     "render_failure",
     "render_html",
     "render_junit",
+    "render_leftovers",
     "render_lines",
     "render_markdown",
     "render_recorded",

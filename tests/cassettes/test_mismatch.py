@@ -340,7 +340,7 @@ def test_unplayed_exchanges_are_described() -> None:
     session = session_of(*map(request, TURNS))
     session.meet(request(TURNS[0]))
     found = describe_unplayed(session)
-    assert (found.kind, found.part, found.turn) == (MismatchKind.CHANGED, MismatchPart.LENGTH, 2)
+    assert (found.kind, found.part, found.turn) == (MismatchKind.CHANGED, MismatchPart.UNPLAYED, 2)
     assert found.cause == (
         "the agent stopped before call 2 of the recording: 2 of 3 recorded exchanges were not asked for"
     )
@@ -379,6 +379,58 @@ def test_another_role_of_the_prompt_is_the_prompts() -> None:
     found = miss(edited(1, lambda b: b["messages"][0].update(role="developer")))
     assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.SYSTEM_PROMPT)
     assert found.cause == "system prompt: its role, or what else is said beside its text, changed"
+
+
+def test_every_differing_place_is_shown() -> None:
+    """Each part of the definition that differs comes with all its places: lines by number, fields by path."""
+
+    def change(body: dict[str, Any]) -> None:
+        lines = [*SYSTEM.splitlines(), "Be brief."]
+        lines[1] = "Be kind."
+        body["messages"][0]["content"] = "\n".join(lines)
+        body["tools"][1]["function"]["parameters"]["required"] = ["order_id"]
+        body["tools"][0]["function"]["description"] = "Find it.\nThen say so."
+        body.update(temperature=1, seed=7)
+
+    found = miss(edited(1, change))
+    assert {each.part.value: each.diff for each in found.differences} == {
+        "tools": (
+            "  find_order.function.description",
+            "-   1  find_order it",
+            "+   1  Find it.",
+            "+   2  Then say so.",
+            '- refund.function.parameters.required: ["order_id", "reason"]',
+            '+ refund.function.parameters.required: ["order_id"]',
+        ),
+        "system prompt": (
+            "    1  You are a support agent.",
+            "-   2  Be polite.",
+            "+   2  Be kind.",
+            "    3  Look the order up first.",
+            "…",
+            "    5  Sign with Ada.",
+            "+   6  Be brief.",
+        ),
+        "settings": ("- temperature: 0", "+ temperature: 1", "+ seed: 7"),
+    }
+
+
+def test_a_difference_in_the_conversation_is_shown() -> None:
+    """A changed result of a tool comes with its differing lines."""
+    later = copy.deepcopy(TURNS[1])
+    later["messages"][-1]["content"] = '{"delivered": "2026-01-05"}'
+    (difference,) = miss(request(TURNS[0]), request(later)).differences
+    assert [line.split()[0] for line in difference.diff] == ["4", "-", "+", "6"]
+    assert '"delivered": "2026-01-05"' in difference.diff[2]
+
+
+def test_long_differences_are_cut() -> None:
+    """A prompt that was replaced whole does not fill the results; what was left out is counted."""
+    body = copy.deepcopy(TURNS[0])
+    body["messages"][0]["content"] = "\n".join(f"Rule {number}. {'x' * 900}" for number in range(3_000))
+    (difference,) = miss(request(body)).differences
+    assert difference.diff[-1] == "… 2805 more lines"
+    assert max(map(len, difference.diff)) == 400
 
 
 @pytest.mark.parametrize("depth", [100, 300, 900, 5_000, 100_000])

@@ -1,0 +1,202 @@
+"""Replays everything, and says how today's requests differ from the recorded ones. Writes nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from harness.cassettes import load_cassette
+from harness.errors import ExitCode
+from harness.loading.files import shown
+from harness.pipeline.leftovers import find_leftovers
+from harness.pipeline.plan import Mode, Plan
+from harness.pipeline.running import run_cases
+from harness.records.drift import Cost, Drift, DriftClass, Finding, name_owner
+from harness.records.exchange import Cassette
+from harness.records.message import Usage
+from harness.records.mismatch import Mismatch, MismatchKind
+from harness.records.outcome import Outcome
+from harness.records.run import Run, Trial
+from harness.records.scenario import Case, Judged
+from harness.records.score import ScoreStatus
+from harness.records.trace import HttpCall, ModelCall
+from harness.settings import Project
+from harness.store import cassette_file
+from harness.wire.trace import read_events, total_cost, total_usage
+
+__all__ = ["find_drift"]
+
+
+def find_drift(plan: Plan, cases: Sequence[Case], *, today: date) -> Drift:
+    """Replay the cases and report each difference, then what the project's files themselves show.
+
+    ``plan`` must be one that replays. Raises as :func:`harness.pipeline.run_cases` does.
+    """
+    assert plan.mode is Mode.REPLAY
+    parts = run_cases(plan, cases).by_case()
+    findings = [found for case in cases for found in _Look(plan.project, case).at(parts[case.scenario.name, case.name])]
+    findings += [found for case in cases for found in _old_recordings(plan.project, case, today)]
+    skipped = sum(case.scenario.skip is not None for case in cases)
+    return Drift(findings=(*findings, *find_leftovers(plan.project)), cases=len(cases) - skipped, skipped=skipped)
+
+
+class _Look:
+    """What the trials of one case show."""
+
+    def __init__(self, project: Project, case: Case) -> None:
+        self._project = project
+        self._case = case
+        self._rubrics = sorted({item.judge.rubric for item in case.scenario.expect if isinstance(item, Judged)})
+
+    def at(self, part: Run) -> Iterator[Finding]:
+        """One finding for all trials that differ alike."""
+        alike: dict[Finding, list[int]] = {}
+        for trial in part.trials:
+            for found in self._of_trial(trial):
+                alike.setdefault(found, []).append(trial.trial)
+        expected = part.cases[0].outcome is Outcome.XFAILED
+        for found, trials in alike.items():
+            code = ExitCode.OK if expected and found.code is ExitCode.FAILED else found.code
+            yield found.model_copy(update={"trials": tuple(trials), "code": code, **self._remedy(found)})
+
+    def _of_trial(self, trial: Trial) -> Iterator[Finding]:
+        if trial.mismatch is not None:
+            yield self._of_mismatch(trial, trial.mismatch)
+        elif trial.outcome is Outcome.UNRECORDED:
+            missing = not cassette_file(self._project, self._case, trial.trial).is_file()
+            cause = "there is no recording" if missing else trial.reason
+            yield self._finding(DriftClass.UNRECORDED, cause, ExitCode.STALE)
+        elif trial.trace is None and trial.outcome is Outcome.ERRORED:
+            yield self._finding(DriftClass.ERRORED, trial.reason, ExitCode.ERRORED)
+        elif trial.trace is not None and trial.trace.raised is not None:
+            yield from self._of_raised(trial)
+        for score in trial.scores:
+            if score.status is ScoreStatus.NOT_JUDGED:
+                yield self._finding(DriftClass.JUDGE, f"{score.name}: {score.reason}", ExitCode.STALE)
+
+    def _of_mismatch(self, trial: Trial, mismatch: Mismatch) -> Finding:
+        kind = DriftClass(mismatch.part.value)
+        owner = self._owner(kind)
+        recorded = self._exchanges(trial.trial)
+        return self._finding(
+            kind,
+            name_owner(mismatch.cause, owner),
+            ExitCode.STALE if mismatch.kind is MismatchKind.STALE else ExitCode.FAILED,
+            turn=mismatch.turn,
+            owner=owner,
+            differences=mismatch.differences,
+            other_reading=mismatch.other_reading,
+            unknown=0 if kind is DriftClass.UNPLAYED else max(0, recorded - mismatch.turn),
+        )
+
+    def _of_raised(self, trial: Trial) -> Iterator[Finding]:
+        """An agent that raised before its recording ended: the rest was not played, whatever made it raise."""
+        assert trial.trace is not None
+        played = sum(isinstance(event, ModelCall | HttpCall) for event in trial.trace.events)
+        recorded = self._exchanges(trial.trial)
+        if played < recorded:
+            left = f"{recorded - played} of {recorded} recorded exchanges not played"
+            yield self._finding(DriftClass.UNPLAYED, f"{trial.reason}; {left}", ExitCode.FAILED, turn=played + 1)
+
+    def _finding(self, kind: DriftClass, cause: str, code: ExitCode, **more: object) -> Finding:
+        return Finding.model_validate(
+            {"scenario": self._case.scenario.name, "case": self._case.name, "kind": kind, "cause": cause, "code": code}
+            | more
+        )
+
+    def _owner(self, kind: DriftClass) -> str:
+        """The prompt that the settings name, for a system prompt; else the subject."""
+        prompt = self._case.scenario.settings.get("prompt")
+        named = kind is DriftClass.SYSTEM_PROMPT and isinstance(prompt, str) and prompt.isprintable()
+        return str(prompt) if named and prompt else self._case.scenario.subject
+
+    def _exchanges(self, trial: int) -> int:
+        return len(load_cassette(cassette_file(self._project, self._case, trial)).exchanges)
+
+    def _remedy(self, found: Finding) -> dict[str, object]:
+        judges = found.kind is DriftClass.JUDGE
+        command = shlex.join(["harness", "record", *(["--judges"] if judges else []), self._case.scenario.source])
+        return {"command": command, "cost": self._cost(judges_only=judges)}
+
+    def _cost(self, *, judges_only: bool) -> Cost | None:
+        """What the recordings took; of trials that have none, the mean of the others."""
+        trials = self._case.scenario.trials
+        total = Cost(requests=0, input_tokens=0, output_tokens=0, usd=Decimal(0))
+        for rubric in (*([] if judges_only else [None]), *self._rubrics):
+            files = (cassette_file(self._project, self._case, number, rubric) for number in range(1, trials + 1))
+            took = [_took(load_cassette(file), self._project) for file in files if file.is_file()]
+            if not took:
+                return None
+            total = _sum([total, _scaled(_sum(took), trials, len(took))])
+        return total
+
+
+def _took(cassette: Cassette, project: Project) -> Cost:
+    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices)
+    usage: Usage = total_usage(events)
+    known = all(event.usage for event in events if isinstance(event, ModelCall) and event.reply)
+    return Cost(
+        requests=len(cassette.exchanges),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        usd=total_cost(events) if known else None,
+    )
+
+
+def _sum(costs: Iterable[Cost]) -> Cost:
+    listed = tuple(costs)
+    prices = [cost.usd for cost in listed]
+    return Cost(
+        requests=sum(cost.requests for cost in listed),
+        input_tokens=sum(cost.input_tokens for cost in listed),
+        output_tokens=sum(cost.output_tokens for cost in listed),
+        usd=None if None in prices else sum((price for price in prices if price is not None), Decimal(0)),
+    )
+
+
+def _scaled(cost: Cost, to: int, of: int) -> Cost:
+    """A cost of ``of`` trials as one of ``to``, rounded up."""
+    if to == of:
+        return cost
+    return Cost(
+        requests=-(-cost.requests * to // of),
+        input_tokens=-(-cost.input_tokens * to // of),
+        output_tokens=-(-cost.output_tokens * to // of),
+        usd=None if cost.usd is None else cost.usd * to / of,
+    )
+
+
+def _old_recordings(project: Project, case: Case, today: date) -> Iterator[Finding]:
+    """The recordings of a case that are older than the project wants them to be."""
+    limit = project.max_age_days
+    if limit is None:
+        return
+    files = [
+        file for file in sorted(cassette_file(project, case, 1).parent.glob("*.yaml")) if ".pending." not in file.name
+    ]
+    ages = {file: _age(load_cassette(file), today) for file in files}
+    old = [file for file, age in ages.items() if age is None or age > limit]
+    if not old:
+        return
+    known = [age for age in ages.values() if age is not None]
+    oldest = f"the oldest is {max(known)} days old" if known else "no file says when it was recorded"
+    yield Finding(
+        scenario=case.scenario.name,
+        case=case.name,
+        kind=DriftClass.AGE,
+        cause=f"{len(old)} of {len(files)} recordings older than {limit} days: {oldest}",
+        file=shown(project, old[0]),
+        command=shlex.join(["harness", "record", case.scenario.source]),
+        code=ExitCode.OK,
+    )
+
+
+def _age(cassette: Cassette, today: date) -> int | None:
+    """Whole days since a recording; None where it does not say when it was made."""
+    try:
+        recorded_at = cassette.metadata.recorded_at if cassette.metadata else ""
+        return (today - datetime.fromisoformat(recorded_at).astimezone(UTC).date()).days
+    except ValueError:
+        return None
