@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +14,7 @@ from harness.cassettes.content import decode_response
 from harness.cassettes.form import FORM, digest_of, read_chunks
 from harness.cassettes.reading import Node, UnreadableError, read_yaml
 from harness.cassettes.writing import write_cassette
+from harness.disk import write_whole
 from harness.errors import CassetteError
 from harness.records.exchange import (
     Cassette,
@@ -41,22 +40,11 @@ def save_cassette(path: Path, cassette: Cassette) -> None:
 
     Raises :class:`CassetteError` where the disk refuses; an earlier file is then as it was.
     """
-    temporary = None
     try:
-        data = write_cassette(cassette).encode()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:200]}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        _sync_folder(path.parent)
+        write_whole(path, write_cassette(cassette).encode())
     except (OSError, UnicodeEncodeError) as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise CassetteError(f"{_shown(path)}:1: can't be written: {error}; nothing was changed") from error
+        what = error.strerror if isinstance(error, OSError) else error
+        raise CassetteError(f"{_shown(path)}:1: can't be written: {what}; nothing was changed") from error
 
 
 def load_cassette(path: Path) -> Cassette:
@@ -247,13 +235,3 @@ def _shown(path: Path) -> str:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return str(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows can't open a folder
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -23,14 +23,18 @@ from harness.store.recordings import (
     pending_recordings,
     recorded_trials,
 )
+from harness.store.transaction import check_finished, commit, finish
 
 __all__ = [
     "accepted_place",
     "accepted_scenarios",
     "baseline_file",
     "cassette_file",
+    "check_finished",
+    "commit",
     "csv_text",
     "drop_file",
+    "finish",
     "json_text",
     "merge_baselines",
     "pending_file",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
+from harness.disk import locked, put, stage, sweep
 from harness.errors import BadInputError, Fault
 from harness.records.base import Record
 from harness.records.comparison import Results
@@ -64,9 +63,12 @@ def drop_file(file: Path, top: Path) -> None:
     """Remove a file where there is one, and the folders that this leaves empty, up to ``top``."""
     file.unlink(missing_ok=True)
     for folder in file.parents:
-        if folder == top or not folder.is_dir() or any(folder.iterdir()):
+        if folder == top:
             break
-        folder.rmdir()
+        try:
+            folder.rmdir()
+        except OSError:  # it holds something, perhaps since just now
+            break
 
 
 def accepted_scenarios(project: Project) -> tuple[str, ...]:
@@ -134,40 +136,19 @@ def write_texts(texts: Mapping[Path, str]) -> None:
     Raises :class:`OSError` with the name of the file itself.
     """
     staged: dict[Path, Path] = {}
-    try:
-        for file, text in texts.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with _naming(file):
-                staged[file] = _stage(file, text)
-        for file, whole in staged.items():
-            with _naming(file):
-                whole.replace(file)
-    finally:
-        for whole in staged.values():
-            whole.unlink(missing_ok=True)
-
-
-def _stage(file: Path, text: str) -> Path:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
-
-
-@contextmanager
-def _naming(file: Path) -> Iterator[None]:
-    """Speak of the file that a user knows, not of the one that it is made from."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(file)) from error
+    with ExitStack() as stack:
+        for folder in sorted({file.parent for file in texts}):
+            folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder)
+            stack.enter_context(locked(folder, shared=True))
+        try:
+            for file, text in texts.items():
+                staged[file] = stage(file, text.encode())
+            for file, whole in staged.items():
+                put(whole, file)
+        finally:
+            for whole in staged.values():
+                whole.unlink(missing_ok=True)
 
 
 def _read(file: Path, kind: type[R]) -> R:
