@@ -6,6 +6,7 @@ from harness.pipeline.accepting import accept, propose, reject, waiting
 from harness.pipeline.drifting import find_drift
 from harness.pipeline.gathering import gather_cases, open_project, settle_trials
 from harness.pipeline.leftovers import find_orphans
+from harness.pipeline.moving import carry_out, plan_move
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.results import (
     attach,
@@ -26,6 +27,7 @@ __all__ = [
     "Plan",
     "accept",
     "attach",
+    "carry_out",
     "check_single",
     "collect_facts",
     "compare_with_baseline",
@@ -34,6 +36,7 @@ __all__ = [
     "find_orphans",
     "gather_cases",
     "open_project",
+    "plan_move",
     "propose",
     "reject",
     "render_report",
