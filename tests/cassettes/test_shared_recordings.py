@@ -1,4 +1,4 @@
-"""Real traffic that other projects published: each file loads, and survives in our layout."""
+"""Real traffic that other projects published: each file loads, survives and replays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from harness.cassettes import load_cassette, save_cassette
+from harness.cassettes import ReplaySession, intercepted, load_cassette, routed, save_cassette
+from harness.seams import RecordedClock
+from tests.cassettes.speaking import expected, spoken
 
 SHARED = Path(__file__).parents[3] / "shared" / "recordings"
 INDEX = json.loads((SHARED / "index.json").read_text(encoding="utf-8")) if SHARED.is_dir() else []
@@ -28,3 +30,14 @@ def test_it_loads_and_survives_in_our_layout(entry: dict[str, Any], tmp_path: Pa
     for ours, theirs in zip(load_cassette(tmp_path / "c.yaml").exchanges, loaded.exchanges, strict=True):
         assert ours.request.body == theirs.request.body
         assert ours.response.body == theirs.response.body
+
+
+@each_file
+def test_it_replays_through_the_sdk_of_its_provider(entry: dict[str, Any]) -> None:
+    """In the recorded order every exchange comes back whole: replies, events to the last one, errors as the SDK's own."""
+    cassette = load_cassette(SHARED / entry["file"])
+    session = ReplaySession(cassette, clock=RecordedClock())
+    with intercepted(), routed(session):
+        heard = [spoken(exchange.request) for exchange in cassette.exchanges]
+    assert heard == [expected(exchange) for exchange in cassette.exchanges]
+    assert session.unplayed == ()
