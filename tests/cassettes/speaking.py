@@ -51,7 +51,7 @@ def expected(exchange: Exchange) -> list[Any]:
     if "event-stream" not in kind:
         return [json.loads(response.body)]
     events = list(_events(response.body))
-    failing = next((number for number, event in enumerate(events) if "error" in event and event["error"]), None)
+    failing = next((number for number, event in enumerate(events) if event.get("error")), None)
     return events if failing is None else [*events[:failing], "APIError"]
 
 
@@ -75,7 +75,7 @@ def _by_openai(request: HttpRequest) -> Iterator[Any]:
         if parts.path.endswith("/responses"):
             reply = client.responses.create(**given)
         else:
-            reply = client.chat.completions.create(model=body.get("model", "m"), messages=[], **given)
+            reply = client.chat.completions.create(model=body.get("model", openai.omit), messages=[], **given)
         yield from _read(reply)
 
 

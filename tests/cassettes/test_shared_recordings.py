@@ -34,7 +34,7 @@ def test_it_loads_and_survives_in_our_layout(entry: dict[str, Any], tmp_path: Pa
 
 @each_file
 def test_it_replays_through_the_sdk_of_its_provider(entry: dict[str, Any]) -> None:
-    """In the recorded order every exchange comes back whole: replies, events to the last one, errors as the SDK's own."""
+    """In the recorded order all comes back whole: replies, events to the last one, errors as the SDK's own."""
     cassette = load_cassette(SHARED / entry["file"])
     session = ReplaySession(cassette, clock=RecordedClock())
     with intercepted(), routed(session):
