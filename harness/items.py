@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness import pipeline
-from harness.errors import BadInputError, HarnessError
+from harness.errors import BadInputError, Fault, HarnessError
 from harness.loading import check_references, is_scenario_file, load_scenario
 from harness.records.comparison import Change, Results
 from harness.records.outcome import Outcome
@@ -19,7 +19,10 @@ from harness.registry import REGISTRY
 from harness.reporting import render_failure
 from harness.settings import Project
 
-__all__ = ["CaseItem", "ScenarioCollector", "collect_scenario"]
+__all__ = ["CaseItem", "ScenarioCollector", "collect_scenario", "scenario_mode"]
+
+
+_MODES = {"none": pipeline.Mode.REPLAY, "rewrite": pipeline.Mode.RECORD}
 
 
 class CaseFailedError(Exception):
@@ -37,6 +40,23 @@ def collect_scenario(project: Project, file: Path, parent: pytest.Collector) -> 
     collector: ScenarioCollector = ScenarioCollector.from_parent(parent, path=file)
     collector.project = project
     return collector
+
+
+def scenario_mode(config: pytest.Config) -> pipeline.Mode:
+    """What ``--record-mode`` means for scenarios, be it ours or pytest-recording's, or pytest-vcr's flag.
+
+    Raises :class:`BadInputError` for a mode that makes no sense for them.
+    """
+    for flag in ("--record-mode", "--vcr-record"):
+        given = config.getoption(flag, None)
+        if given in _MODES:
+            return _MODES[given]
+        if given is not None:
+            what = "is for tests of your own; for scenarios none replays and rewrite records"
+            raise BadInputError(
+                [Fault(f"{flag}={given}", 0, 0, f"{what}; harness run --mode extend adds to a recording")]
+            )
+    return pipeline.Mode.REPLAY
 
 
 class ScenarioCollector(pytest.File):
@@ -74,9 +94,10 @@ class CaseItem(pytest.Item):
     """The case's results as JSON, once it has run."""
 
     def runtest(self) -> None:
-        """Replay the case's trials and hold them against the baseline."""
+        """Replay the case's trials, or record them anew, and hold them against the baseline."""
+        mode = scenario_mode(self.config)
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            run = runner.run(pipeline.run_case(pipeline.Plan(self.project), self.harness_case))
+            run = runner.run(pipeline.run_case(pipeline.Plan(self.project, mode=mode), self.harness_case))
         self.harness_run = run.model_dump_json()
         outcome, reason = run.cases[0].outcome, run.cases[0].reason
         if outcome is Outcome.SKIPPED:

@@ -46,7 +46,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Before a conftest builds an SDK client: in replay a missing key must not stop it."""
     project = _find_project(early_config)
-    if project.scenarios.is_dir():
+    records = getattr(early_config.known_args_namespace, "record_mode", None) == "rewrite"
+    if project.scenarios.is_dir() and not records:
         early_config.stash[_PLACEHELD] = placehold_keys()
 
 
@@ -150,6 +151,7 @@ class _Scenarios:
 
     def _write(self, project: Project) -> None:
         from harness import pipeline
+        from harness.items import scenario_mode
         from harness.records.run import Run
 
         run = Run.merge(map(Run.model_validate_json, self._runs.values()))
@@ -157,7 +159,7 @@ class _Scenarios:
         self._orphans = tuple(found.cause for found in pipeline.find_orphans(project, run))
         facts = pipeline.collect_facts(
             argv=sys.argv[1:],
-            mode=pipeline.Mode.REPLAY,
+            mode=scenario_mode(self._config),
             concurrency=int(getattr(self._config.option, "numprocesses", None) or 1),
             started_at=self._started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - self._began,

@@ -3,13 +3,12 @@
 from harness.cassettes.extending import ExtendSession
 from harness.cassettes.files import load_cassette, save_cassette
 from harness.cassettes.interception import assert_in_path, covered, intercepted, routed
-from harness.cassettes.plain import Filters, PlainRecording, PlainSession
+from harness.cassettes.plain import Filters, PlainSession
 from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
     "ExtendSession",
     "Filters",
-    "PlainRecording",
     "PlainSession",
     "Played",
     "RecordSession",

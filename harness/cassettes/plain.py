@@ -17,7 +17,7 @@ from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpRespon
 from harness.records.mismatch import Mismatch
 from harness.seams import RecordedClock, SystemClock
 
-__all__ = ["Filters", "PlainRecording", "PlainSession"]
+__all__ = ["Filters", "PlainSession"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +32,13 @@ class Filters:
     """Whether a recorded request with the same key is the same to the user as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlainRecording:
-    """What is on disk for one test."""
-
-    own: tuple[Exchange, ...] = ()
-    """Of the test's own file."""
-    shared: tuple[Exchange, ...] = ()
-    """Of further files, which other tests may play as well."""
-
-    def filtered(self, filters: Filters) -> PlainRecording:
-        """As today's settings would have recorded it."""
-        return PlainRecording(*(tuple(_filtered(part, filters)) for part in (self.own, self.shared)))
-
-
 class PlainSession:
     """Answers a test's requests from its recording, and records what it may."""
 
     def __init__(
         self,
-        recording: PlainRecording,
+        own: Cassette,
+        shared: Sequence[Cassette] = (),
         *,
         filters: Filters,
         volatile: tuple[str, ...] = (),
@@ -59,15 +46,16 @@ class PlainSession:
         journal: Path | None = None,
         repeats: bool = False,
     ) -> None:
-        """``journal``: where exchanges are kept as they end; None where nothing may be recorded.
+        """``own`` is the test's own file, ``shared`` are further ones, which other tests may play as well.
+
+        ``journal``: where exchanges are kept as they end; None where nothing may be recorded.
 
         ``repeats``: once all of them have answered, the last of equal requests goes on answering.
         """
-        recording = recording.filtered(filters)
-        exchanges = recording.own + recording.shared
+        self._own = _as_kept(own, filters)
+        exchanges = sum((_as_kept(cassette, filters) for cassette in shared), self._own)
         self.user_turn = 1
         self._filters = filters
-        self._own = recording.own
         self._plays = plays
         self._index = _PlainIndex(exchanges, volatile, filters, repeats=repeats)
         self._replay = ReplaySession(
@@ -216,11 +204,17 @@ class _FilteredSession(RecordSession):
             super().keep(exchange)
 
 
-def _filtered(exchanges: Sequence[Exchange], filters: Filters) -> list[Exchange]:
+def _as_kept(cassette: Cassette, filters: Filters) -> tuple[Exchange, ...]:
+    """The exchanges as today's settings would have kept them.
+
+    What we recorded has been filtered, and lacks the headers that a user's filter may look for.
+    """
+    if cassette.metadata is not None:
+        return cassette.exchanges
     kept = []
-    for exchange in exchanges:
+    for exchange in cassette.exchanges:
         request, response = filters.request(exchange.request), filters.response(exchange.response)
         if request is not None and response is not None:
-            # masked like the requests that will be held against it: another tool may have recorded it
+            # masked like the requests that will be held against it
             kept.append(exchange.model_copy(update={"request": mask_request(request), "response": response}))
-    return kept
+    return tuple(kept)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cassettes import PlainRecording, PlainSession, covered, load_cassette, save_cassette
+from harness.cassettes import PlainSession, covered, load_cassette, save_cassette
 from harness.cassettes.mismatch import unplayed_mismatch
 from harness.plain.configuration import Configuration
-from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
+from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
 from harness.reporting import describe_mismatch
 from harness.settings import find_root, load_project
@@ -34,12 +35,9 @@ class Recorder:
         self._found = path.is_file()
         self._records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and not self._found)
         self._renews = mode in ("all", "rewrite")
-        own = load_cassette(path).exchanges if self._found and mode != "rewrite" else ()
-        shared = tuple(
-            each for file in configuration.shared if file.is_file() for each in load_cassette(file).exchanges
-        )
         self.session = PlainSession(
-            PlainRecording(own, shared),
+            load_cassette(path) if self._found and mode != "rewrite" else Cassette(exchanges=()),
+            [load_cassette(file) for file in configuration.shared if file.is_file()],
             filters=configuration.filters,
             volatile=load_project(find_root(path.parent)).volatile,
             plays=not self._renews,
@@ -68,7 +66,14 @@ class Recorder:
             return
         answered = any(exchange.response.status for exchange in self.session.recorded)
         if answered and (passed or self._configuration.keeps_failed):
-            save_cassette(self._configuration.path, Cassette(exchanges=self.session.renewed))
+            metadata = CassetteMetadata(
+                scenario=self._test,
+                case="default",
+                trial=1,
+                recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                recorded_from="test",
+            )
+            save_cassette(self._configuration.path, Cassette(metadata=metadata, exchanges=self.session.renewed))
         self.drop()
 
     def drop(self) -> None:
