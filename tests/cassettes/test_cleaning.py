@@ -46,7 +46,7 @@ def test_keys_in_addresses_are_masked(uri: str) -> None:
     """Query keys and passwords."""
     masked = mask_request(HttpRequest(method="GET", uri=uri)).uri
     assert "Secret1" not in masked
-    assert "*******" in masked
+    assert "*masked*" in masked
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,9 @@
+"""What counts as a secret, where one stands in a text, and what stands in its place once it is masked."""
+
+from __future__ import annotations
+
+from harness.secrets.findings import Finding, replaced, resized
+from harness.secrets.search import Secrets, known_secrets
+from harness.secrets.values import is_secret_value
+
+__all__ = ["Finding", "Secrets", "is_secret_value", "known_secrets", "replaced", "resized"]
