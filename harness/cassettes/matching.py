@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from functools import cached_property
@@ -43,6 +44,13 @@ class Index:
     def accepts(self, request: HttpRequest, position: int) -> bool:
         """Whether the exchange of the same key at a position may answer this request."""
         return True
+
+    def over(self, exchanges: Sequence[Exchange]) -> Index:
+        """The same answers, those taken included, under other requests."""
+        index = copy.copy(self)
+        index.__dict__ |= {"_exchanges": exchanges, "_queues": {}}
+        index.__dict__.pop("_origins", None)
+        return index
 
     @property
     def left(self) -> tuple[int, ...]:

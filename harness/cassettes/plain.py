@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cassettes.cleaning import clean_exchange, mask_request
+from harness.cassettes.cleaning import mask_request
 from harness.cassettes.content import decode_response
 from harness.cassettes.matching import Index
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
@@ -193,7 +193,7 @@ class _FilteredSession(RecordSession):
     def clean(self, exchange: Exchange) -> Exchange:
         """What the user's settings leave, cleaned."""
         response = self._filters.response(decode_response(exchange.response))
-        cleaned = clean_exchange(exchange if response is None else exchange.model_copy(update={"response": response}))
+        cleaned = super().clean(exchange if response is None else exchange.model_copy(update={"response": response}))
         if response is None:
             self._dropped.add(id(cleaned))
         return cleaned

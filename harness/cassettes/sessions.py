@@ -17,6 +17,7 @@ from harness.errors import CassetteError, CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.seams import Clock, RecordedClock
+from harness.secrets import declared_redaction, known_secrets
 
 __all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
 
@@ -97,6 +98,8 @@ class ReplaySession:
         self._volatile = volatile
         self._clock = clock
         self._index = index or Index(cassette.exchanges, volatile)
+        self._declared = declared_redaction()
+        self._masked = False
         self._order: list[int] = []
         self._played: list[Played] = []
         self._lock = threading.Lock()
@@ -118,9 +121,11 @@ class ReplaySession:
 
     def meet(self, request: HttpRequest) -> Playback:
         """The answer to a request. Raises :class:`CassetteMissError` where the recording has none."""
-        request = mask_request(request)
         with self._lock:
             position = self._index.take(request)
+            if position is None:  # what is the same before it is masked needs no mask: most requests cost nothing more
+                request = self._mask(request)
+                position = self._index.take(request)
             if position is None:
                 miss = classify_miss(request, self._exchanges, self._order, volatile=self._volatile)
                 raise self._miss(miss)
@@ -136,6 +141,18 @@ class ReplaySession:
     def close(self) -> None:
         """Answer nothing more."""
         self.closed = True
+
+    def _mask(self, request: HttpRequest) -> HttpRequest:
+        """The request as a recording made now would hold it; from here on the recorded ones are in that form too."""
+        secrets = known_secrets(declared=self._declared)
+        if not self._masked:
+            self._masked = True
+            masked = tuple(
+                each.model_copy(update={"request": mask_request(each.request, secrets)}) for each in self._exchanges
+            )
+            if masked != self._exchanges:
+                self._exchanges, self._index = masked, self._index.over(masked)
+        return mask_request(request, secrets)
 
     def _miss(self, mismatch: Mismatch) -> CassetteMissError:
         self.mismatch = self.mismatch or mismatch
@@ -215,6 +232,7 @@ class RecordSession:
         self.closed = False
         self._clock = clock
         self._journal = journal
+        self._declared = declared_redaction()
         self._begun: list[Recording] = []
         self._lock = threading.Lock()
         if journal is not None:
@@ -246,7 +264,7 @@ class RecordSession:
 
     def clean(self, exchange: Exchange) -> Exchange:
         """An exchange that has ended, as it may be kept."""
-        return clean_exchange(exchange)
+        return clean_exchange(exchange, known_secrets(declared=self._declared))
 
     def keep(self, exchange: Exchange) -> None:
         """Append an exchange that has ended to the journal, where there is one."""

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from harness.secrets.findings import Finding, replaced, resized
-from harness.secrets.search import Secrets, known_secrets
+from harness.secrets.search import Secrets, declared_redaction, declaring, known_secrets
 from harness.secrets.values import is_secret_value
 
-__all__ = ["Finding", "Secrets", "is_secret_value", "known_secrets", "replaced", "resized"]
+__all__ = [
+    "Finding",
+    "Secrets",
+    "declared_redaction",
+    "declaring",
+    "is_secret_value",
+    "known_secrets",
+    "replaced",
+    "resized",
+]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -21,16 +23,40 @@ from harness.secrets.rules import ADDRESS_RULES, TEXT_RULES, Rule
 from harness.secrets.streams import STREAMED_LINE, joined_texts
 from harness.secrets.values import secret_values, written_forms
 
-__all__ = ["Secrets", "known_secrets"]
+__all__ = ["Secrets", "declared_redaction", "declaring", "known_secrets"]
 
 _EMAIL = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"
 _SECONDS = 5
 """How long a project's own pattern may take over one body."""
 
 
+_HINTS = {hint: [rule for rule in TEXT_RULES if hint in rule.hints] for each in TEXT_RULES for hint in each.hints}
+"""The rules by what their matches hold."""
+_NOTHING = Redaction()
+_DECLARED: ContextVar[Redaction] = ContextVar("harness_redaction", default=_NOTHING)
+
+
+@contextmanager
+def declaring(redaction: Redaction) -> Iterator[None]:
+    """Let what the project declares hold for everything that is recorded, replayed or reported here.
+
+    It goes with the context so that no door to the disk can forget to ask for it.
+    """
+    token = _DECLARED.set(redaction)
+    try:
+        yield
+    finally:
+        _DECLARED.reset(token)
+
+
+def declared_redaction() -> Redaction:
+    """What the project declares that the running code belongs to. Take it down before another thread goes on."""
+    return _DECLARED.get()
+
+
 def known_secrets(environ: Mapping[str, str] = os.environ, declared: Redaction | None = None) -> Secrets:
     """The secrets of this moment: what the environment holds now, and what the project declares."""
-    declared = declared or Redaction()
+    declared = declared or declared_redaction()
     return Secrets(secret_values(environ, declared.variables), declared)
 
 
@@ -98,15 +124,6 @@ class Secrets:
         return dict(sorted(forms.items(), key=lambda item: -len(item[0])))
 
     @cached_property
-    def _hints(self) -> tuple[tuple[bytes, tuple[Rule, ...]], ...]:
-        """The rules by what their matches hold."""
-        hints: dict[bytes, list[Rule]] = {}
-        for rule in TEXT_RULES:
-            for hint in rule.hints:
-                hints.setdefault(hint, []).append(rule)
-        return tuple((hint, tuple(rules)) for hint, rules in hints.items())
-
-    @cached_property
     def _own(self) -> tuple[tuple[str, str | None, regex.Pattern[str]], ...]:
         """The project's own patterns: the kind, what stands in the place, the pattern."""
         declared = self._declared
@@ -123,7 +140,7 @@ class Secrets:
             while start != -1:
                 yield Finding(f"value of {name}", ((start, start + len(form)),))
                 start = text.find(form, start + len(form))
-        rules = {rule: None for hint, rules in self._hints if hint in text for rule in rules}
+        rules = {rule: None for hint, rules in _HINTS.items() if hint in text for rule in rules}
         yield from _matches(rules, text)
         if self._own:
             yield from self._find_own(text)
