@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from harness.cassettes.content import decode_response, is_over
 from harness.records.exchange import Ending, Exchange, Headers, HttpRequest, HttpResponse
-from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced, resized
+from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced
 
 __all__ = ["clean_exchange", "mask_request"]
 
@@ -84,22 +84,18 @@ def _mask_response(response: HttpResponse, secrets: Secrets, uri: str) -> HttpRe
     if found := secrets.find(reason):
         update["reason"] = replaced(reason, found, keep_length=False).decode()
         _tell("response's status", found, uri)
-    if found := secrets.find_in_body(_readable(response)):
+    if not _is_coded(response):
+        body, sizes, found = secrets.mask_body(response.body, (chunk.size for chunk in response.chunks))
         _tell("response's body", found, uri)
-        if _is_coded(response):
-            _LOG.warning(
-                "it could not be masked there, so the body was not kept; record it without the secret: %s", uri
-            )
-            headers = _mask_headers(response.headers, secrets)
-            headers = tuple((name, value) for name, value in headers if name != "content-encoding")
-            update |= {"body": _NOT_KEPT, "chunks": (), "headers": headers}
-        else:
-            sizes = resized((chunk.size for chunk in response.chunks), found)
+        if found:
             chunks = zip(response.chunks, sizes, strict=True)
-            update |= {
-                "body": replaced(response.body, found, keep_length=True),
-                "chunks": tuple(chunk.model_copy(update={"size": size}) for chunk, size in chunks),
-            }
+            update |= {"body": body, "chunks": tuple(each.model_copy(update={"size": size}) for each, size in chunks)}
+    elif found := secrets.find_in_body(_readable(response)):
+        _tell("response's body", found, uri)
+        _LOG.warning("a mask would break that body, so it was not kept; record it without the secret: %s", uri)
+        headers = _mask_headers(response.headers, secrets)
+        headers = tuple((name, value) for name, value in headers if name != "content-encoding")
+        update |= {"body": _NOT_KEPT, "chunks": (), "headers": headers}
     return response.model_copy(update=update) if update else response
 
 

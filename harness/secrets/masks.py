@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["MASK", "fit", "is_mask", "pseudonym", "settle"]
+__all__ = ["MASK", "fit", "is_mask", "mark_masks", "pseudonym", "settle"]
 
 MASK = b"*masked*"
 
@@ -38,6 +38,14 @@ def settle(text: bytes) -> bytes:
     if b"****" in text:
         text = _EARLIER.sub(MASK, text)
     return _FILLED.sub(rb"\1*", text) if b"*" in text else text
+
+
+def mark_masks(text: bytes) -> bytearray:
+    """As long as the text, with a 1 where a mask stands."""
+    marks = bytearray(len(text))
+    for match in _FILLED.finditer(text):
+        marks[match.start() : match.end()] = b"\1" * len(match.group())
+    return marks
 
 
 def is_mask(text: bytes) -> bool:

@@ -16,9 +16,9 @@ import regex
 from harness.errors import CassetteMissError
 from harness.records.redaction import Redaction
 from harness.secrets.escapes import Mapped, Span, has_odd_escapes, read_escapes
-from harness.secrets.findings import Finding, disjoint, replaced
+from harness.secrets.findings import Finding, disjoint, replaced, resized
 from harness.secrets.leaves import Path, read_leaves
-from harness.secrets.masks import settle
+from harness.secrets.masks import mark_masks, settle
 from harness.secrets.rules import ADDRESS_RULES, TEXT_RULES, Rule
 from harness.secrets.streams import STREAMED_LINE, joined_texts
 from harness.secrets.values import secret_values, written_forms
@@ -26,6 +26,8 @@ from harness.secrets.values import secret_values, written_forms
 __all__ = ["Secrets", "declared_redaction", "declaring", "known_secrets"]
 
 _EMAIL = r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b"
+_ROUNDS = 8
+"""A mask may part what stood together, so that what was no key before is one now; one round is the rule."""
 _SECONDS = 5
 """How long a project's own pattern may take over one body."""
 
@@ -105,9 +107,26 @@ class Secrets:
 
         The very same object where there is none. Masking twice changes nothing.
         """
-        found = self.find(text, address=address)
-        masked = settle(replaced(text, found, keep_length=False) if found else text)
+        masked = text
+        for _ in range(_ROUNDS):
+            before = masked
+            found = self.find(before, address=address)
+            masked = settle(replaced(before, found, keep_length=False) if found else before)
+            if masked == before:
+                break
         return text if masked == text else masked
+
+    def mask_body(self, body: bytes, sizes: Iterable[int]) -> tuple[bytes, list[int], list[Finding]]:
+        """A response's body with masks as long as what they hide; the sizes of its chunks; and what was masked."""
+        masked, sizes = [], list(sizes)
+        for _ in range(_ROUNDS):
+            found = self.find_in_body(body)
+            after = replaced(body, found, keep_length=True)
+            if after == body:
+                break
+            body, sizes = after, resized(sizes, found)
+            masked += found
+        return body, sizes, masked
 
     def _is_escaped(self, text: bytes) -> bool:
         return b"\\" in text and (self._has_special_values or has_odd_escapes(text))
@@ -148,11 +167,12 @@ class Secrets:
     def _find_own(self, text: bytes) -> Iterator[Finding]:
         said = text.decode("utf-8", "surrogateescape")
         place = _places(said) if len(said) != len(text) else lambda index: index
+        covered = mark_masks(text)  # or a pattern such as \S+ would find its own pseudonym
         for kind, label, pattern in self._own:
             try:
                 for match in pattern.finditer(said, timeout=_SECONDS):
                     span = place(match.start()), place(match.end())
-                    if span[0] < span[1]:
+                    if span[0] < span[1] and covered.find(1, *span) == -1:
                         yield Finding(kind, (span,), label, text[slice(*span)])
             except TimeoutError:
                 what = f"the pattern {kind!r} of [tool.harness] took more than {_SECONDS} s; simplify it"
