@@ -185,6 +185,11 @@ class Recording:
         """The exchange, once it has ended."""
         self.user_turn = session.user_turn
 
+    @property
+    def answered(self) -> bool:
+        """Whether the response's head has arrived."""
+        return self._response.status != NO_RESPONSE
+
     def answer(self, response: HttpResponse) -> None:
         """The response's status and headers have arrived."""
         self._head = self._elapsed()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -82,6 +85,17 @@ class Handler(BaseHTTPRequestHandler):
             self.stream(EVENTS)
         elif path == "/cut":
             self.stream(EVENTS[:2], cut=True)
+        elif path == "/reset":
+            self.stream(EVENTS[:2], cut=True)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            time.sleep(0.05)  # what was sent has been read when the connection breaks
+            os.close(self.connection.detach())
+        elif path == "/stall":
+            self.stream(EVENTS[:2], cut=True)
+            time.sleep(1)
+        elif path == "/short":
+            self.answer(200, b"half", {"content-length": "8"})
+            self.close_connection = True
         elif path == "/drop":
             self.close_connection = True
         elif path == "/slow":

@@ -1,0 +1,150 @@
+"""Makes the responses of urllib3 from a recording, chunk by chunk where it was a stream."""
+
+from __future__ import annotations
+
+import http.client
+import io
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any
+
+import urllib3
+from urllib3 import exceptions
+
+from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
+from harness.cassettes.sessions import Playback
+
+__all__ = ["Asked", "respond"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One call of a pool."""
+
+    pool: Any
+    conn: Any
+    method: str
+    url: str
+    options: dict[str, Any]
+
+
+def respond(playback: Playback, asked: Asked) -> Any:
+    """The recorded response. Its connection, never opened, goes back to the pool as soon as anything of it is read."""
+    recorded = playback.exchange.response
+    failure = failure_of(recorded)
+    if recorded.status == NO_RESPONSE:
+        playback.finish()
+        raise _error(failure or Failure.READ_TIMEOUT, asked)
+    response = _Replayed(
+        body=_RecordedBody(playback, failure),
+        headers=urllib3.HTTPHeaderDict(recorded.headers),
+        status=recorded.status,
+        reason=recorded.reason or None,
+        version=11,
+        preload_content=False,
+        decode_content=asked.options.get("decode_content", True),
+        retries=asked.options.get("retries"),
+        original_response=_NothingToRead(asked.method),  # type: ignore[arg-type]
+        request_method=asked.method,
+        request_url=asked.url,
+        pool=asked.pool,
+        connection=asked.options.get("response_conn"),
+    )
+    # a body of known length that broke off was never handed on in parts
+    response.chunked = bool(recorded.chunks) and (
+        failure is None or "stream" in response.headers.get("content-type", "")
+    )
+    if asked.options.get("preload_content", True):
+        response.read(cache_content=True)
+    return response
+
+
+class _NothingToRead:
+    """Stands for the http.client response of a connection that was never opened."""
+
+    msg = Message()
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+class _RecordedBody(io.RawIOBase):
+    """The recorded body as a file that breaks off as the recording did."""
+
+    def __init__(self, playback: Playback, failure: Failure | None) -> None:
+        self._pieces = playback.pieces()
+        self._rest = b""
+        self._failure = failure
+
+    @property
+    def fp(self) -> _RecordedBody | None:
+        """What a client that reads chunks looks for; None once the file is closed."""
+        return None if self.closed else self
+
+    def readable(self) -> bool:
+        return True
+
+    def next_size(self) -> int:
+        """Bytes until the end of the recorded chunk; 0 at the end."""
+        while not self._rest and (piece := next(self._pieces, None)) is not None:
+            self._rest = piece
+        if not self._rest:
+            self._break_off()
+        return len(self._rest)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            data, self._rest = self._rest + b"".join(self._pieces), b""
+            self._break_off()
+            return data
+        if not size or not self.next_size():
+            return b""
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(size if size >= 0 else self.next_size())
+
+    def _break_off(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is Failure.READ_TIMEOUT:
+            raise TimeoutError("timed out (as recorded)")
+        if failure is Failure.REMOTE_PROTOCOL_ERROR:
+            raise http.client.IncompleteRead(b"")
+        if failure is not None:
+            raise ConnectionResetError("connection reset by peer (as recorded)")
+
+
+class _Replayed(urllib3.HTTPResponse):
+    """A response whose chunks are the recorded ones; the rest is urllib3's own."""
+
+    _fp: Any
+
+    def _update_chunk_length(self) -> None:
+        if self.chunk_left is None:
+            self.chunk_left = self._fp.next_size()
+
+    def _handle_chunk(self, amt: int | None) -> bytes:
+        size = self.chunk_left or 0
+        data: bytes = self._fp.read(size if amt is None else min(amt, size))
+        self.chunk_left = size - len(data) or None
+        return data
+
+
+def _error(failure: Failure, asked: Asked) -> Exception:
+    words = f"{failure} (as recorded)"
+    if failure is Failure.CONNECT_ERROR:
+        return exceptions.NewConnectionError(asked.conn, words)
+    if failure is Failure.CONNECT_TIMEOUT:
+        return exceptions.ConnectTimeoutError(asked.conn, words)
+    if failure.value.endswith("Timeout"):
+        return exceptions.ReadTimeoutError(asked.pool, asked.url, words)
+    if failure is Failure.REMOTE_PROTOCOL_ERROR:
+        return http.client.RemoteDisconnected(words)
+    return ConnectionResetError(words)
