@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import BadInputError, Fault
 from harness.records.price import Price
+from harness.records.renames import Renames
 
 __all__ = ["Project", "find_root", "load_project", "placehold_keys"]
 
@@ -31,13 +32,15 @@ class Project:
     """Dotted paths in request bodies that take no part in matching."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """The project's own prices by model; they come before ours."""
+    renames: Renames = field(default_factory=Renames)
+    """What is the same under another name."""
     max_age_days: int | None = None
     """Recordings older than this are reported by `harness drift`."""
 
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-_KNOWN = {*_PATHS, "judge_model", "volatile", "prices", "max_age_days"}
+_KNOWN = {*_PATHS, "judge_model", "volatile", "renames", "prices", "max_age_days"}
 
 
 def find_root(start: Path) -> Path:
@@ -81,13 +84,8 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
     max_age_days = table.get("max_age_days")
     if max_age_days is not None and (type(max_age_days) is not int or max_age_days < 1):
         faults.append(Fault(file.name, 0, 0, f"[tool.harness] max_age_days = {max_age_days!r} is no number of days"))
-    prices = {}
-    for model, entry in table.get("prices", {}).items():
-        try:
-            prices[model] = Price(**{key: Decimal(value) for key, value in entry.items()})
-        except (TypeError, ValueError, AttributeError, InvalidOperation):
-            what = 'needs input and output in US dollars per million tokens, as text: { input = "0.25", output = "2" }'
-            faults.append(Fault(file.name, 0, 0, f"[tool.harness.prices] {model!r} {what}"))
+    prices = _read_prices(file, table.get("prices", {}), faults)
+    renames = _read_renames(file, table.get("renames", {}), faults)
     if faults:
         raise BadInputError(faults)
     return Project(
@@ -96,9 +94,51 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
         judge_model=judge_model,
         volatile=tuple(volatile),
         prices=prices,
+        renames=renames,
         max_age_days=max_age_days,
         **folders,
     )
+
+
+def _read_prices(file: Path, table: dict[str, Any], faults: list[Fault]) -> dict[str, Price]:
+    prices = {}
+    for model, entry in table.items():
+        try:
+            prices[model] = Price(**{key: Decimal(value) for key, value in entry.items()})
+        except (TypeError, ValueError, AttributeError, InvalidOperation):
+            what = 'needs input and output in US dollars per million tokens, as text: { input = "0.25", output = "2" }'
+            faults.append(Fault(file.name, 0, 0, f"[tool.harness.prices] {model!r} {what}"))
+    return prices
+
+
+def _read_renames(file: Path, table: Any, faults: list[Fault]) -> Renames:
+    """The declared renames. A name is old or new, never both: the newest one stands for all before it."""
+    known = ("models", "tools", "endpoints")
+    where = "[tool.harness.renames]"
+    if not isinstance(table, dict) or not all(isinstance(names, dict) for names in table.values()):
+        faults.append(Fault(file.name, 0, 0, f'{where} needs tables: tools = {{ "lookup" = "find_order" }}'))
+        return Renames()
+    for kind, names in table.items():
+        if kind not in known:
+            faults.append(Fault(file.name, 0, 0, f"{where} has no {kind!r}; known: {', '.join(known)}"))
+        for old, new in names.items():
+            if not isinstance(new, str) or not new or not old:
+                faults.append(Fault(file.name, 0, 0, f"{where} {kind}: {old!r} = {new!r} is no name; write it as text"))
+            elif new in names:
+                what = f"{new!r} is renamed itself; name its newest name for {old!r} as well"
+                faults.append(Fault(file.name, 0, 0, f"{where} {kind}: {what}"))
+            elif kind == "endpoints" and not _are_endpoints(old, new):
+                what = "needs two paths (`/openai/v1`), or two addresses (`https://gateway.example/v1`)"
+                faults.append(Fault(file.name, 0, 0, f"{where} {kind}: {old!r} = {new!r} {what}"))
+    if faults:
+        return Renames()
+    endpoints = {old.rstrip("/"): new.rstrip("/") for old, new in table.get("endpoints", {}).items()}
+    return Renames(models=table.get("models", {}), tools=table.get("tools", {}), endpoints=endpoints)
+
+
+def _are_endpoints(*names: str) -> bool:
+    paths = [name.startswith("/") for name in names]
+    return all(paths) or (not any(paths) and all("://" in name for name in names))
 
 
 def placehold_keys(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -17,7 +17,16 @@ from harness.records.base import JsonObject
 from harness.records.exchange import HttpRequest
 from harness.wire.split import api_of
 
-__all__ = ["canonical_key", "canonical_text", "drop_paths", "origin_of", "place_of", "raw_key"]
+__all__ = [
+    "canonical_key",
+    "canonical_text",
+    "drop_paths",
+    "is_model_api",
+    "origin_of",
+    "place_of",
+    "raw_key",
+    "read_body",
+]
 
 _VOLATILE_QUERY = {"beta"}
 _BOUNDARY = re.compile(r'^multipart/.*;\s*boundary="?([^";]+)', re.IGNORECASE)
@@ -35,15 +44,26 @@ def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bo
     no part and ids that are minted in each run are numbered. A body that is no JSON object, or one that readers take
     differently (a key twice, NaN, other encodings), counts byte for byte; so does a multipart one, boundary apart.
     """
-    try:
-        data = _read_body(request.body)
-        if data is not None:
-            text = _canonical_body(data, volatile, is_model_api=_is_model_api(request))
+    data = read_body(request.body)
+    if data is not None:
+        try:
+            text = _canonical_body(data, volatile, is_model_api=is_model_api(request))
             return _digest(request, b"json", text.encode(), anywhere=anywhere)
-    except (ValueError, ArithmeticError, RecursionError):
-        pass
+        except RecursionError:  # so deep that it can be read, and not be written
+            pass
     kind, body = _without_boundary(request)
     return _digest(request, kind, body, anywhere=anywhere)
+
+
+def read_body(body: bytes) -> JsonObject | None:
+    """The JSON object of a body; None for anything else, and for what readers take differently."""
+    try:
+        data = json.loads(
+            body.decode(), object_pairs_hook=_read_object, parse_float=_read_float, parse_constant=_refuse_constant
+        )
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def canonical_text(value: JsonValue) -> str:
@@ -55,7 +75,7 @@ def place_of(request: HttpRequest) -> str:
     """Where on its host a request goes: method, path and query. Of a key that stands twice the order counts."""
     parts = urlsplit(request.uri)
     pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
-    if _is_model_api(request):
+    if is_model_api(request):
         pairs = [pair for pair in pairs if pair[0] not in _VOLATILE_QUERY]
     return json.dumps([request.method.upper(), parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
 
@@ -72,16 +92,9 @@ def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
         _drop(data, path.split("."))
 
 
-def _is_model_api(request: HttpRequest) -> bool:
+def is_model_api(request: HttpRequest) -> bool:
+    """Whether a request goes to where one of the protocols that we read is spoken."""
     return request.method.upper() == "POST" and api_of(urlsplit(request.uri).path) is not None
-
-
-def _read_body(body: bytes) -> JsonObject | None:
-    """The JSON object of a body; None for anything else. Raises :class:`ValueError` for what is read in two ways."""
-    data = json.loads(
-        body.decode(), object_pairs_hook=_read_object, parse_float=_read_float, parse_constant=_refuse_constant
-    )
-    return data if isinstance(data, dict) else None
 
 
 def _read_object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -7,10 +7,12 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.cassettes.matching import NO_RENAMES
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
+from harness.records.renames import Renames
 from harness.seams import ExtendedClock
 
 __all__ = ["ExtendSession"]
@@ -24,10 +26,16 @@ class ExtendSession:
     """Replays a trial up to the first request that its recording does not answer, and records all that follows."""
 
     def __init__(
-        self, cassette: Cassette, *, clock: ExtendedClock, journal: Path | None, volatile: tuple[str, ...] = ()
+        self,
+        cassette: Cassette,
+        *,
+        clock: ExtendedClock,
+        journal: Path | None,
+        volatile: tuple[str, ...] = (),
+        renames: Renames = NO_RENAMES,
     ) -> None:
         self.mismatch: Mismatch | None = None
-        self._replay = ReplaySession(cassette, clock=clock, volatile=volatile)
+        self._replay = ReplaySession(cassette, clock=clock, volatile=volatile, renames=renames)
         self._clock = clock
         self._journal = journal
         self._live: RecordSession | None = None

@@ -4,52 +4,68 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from urllib.parse import urlsplit
 
 from harness.cassettes.canonical import canonical_key, origin_of, raw_key
+from harness.cassettes.mismatch import classify_miss
+from harness.cassettes.renaming import Renaming
 from harness.records.exchange import Exchange, HttpRequest
+from harness.records.mismatch import Mismatch
+from harness.records.renames import Renames
 from harness.wire.split import split
 
-__all__ = ["Index"]
+__all__ = ["NO_RENAMES", "Index"]
 
-_Queues = dict[bytes, deque[int]]
+NO_RENAMES = Renames()
 
 
 class Index:
     """The exchanges of a cassette, each of which answers once, in the order of the recording."""
 
-    def __init__(self, exchanges: Sequence[Exchange], volatile: Sequence[str]) -> None:
+    def __init__(self, exchanges: Sequence[Exchange], volatile: Sequence[str], renames: Renames = NO_RENAMES) -> None:
         self._exchanges = exchanges
         self._volatile = tuple(volatile)
+        self._renames = renames
         self._taken: set[int] = set()
-        self._queues: dict[tuple[bool, bool], _Queues] = {}
 
     def take(self, request: HttpRequest) -> int | None:
         """The position of the next exchange that answers this request; None where none does.
 
-        The same bytes come first; else what says the same. A model call to a host that the recording never met finds
-        what was recorded elsewhere: at a gateway, or on a loopback port.
+        The same bytes come first; else what says the same; else what says the same under a declared rename.
         """
-        anywhere = origin_of(request) not in self._origins and _is_model_call(request)
-        for canonical in (False, True):
-            queue = self._index(canonical, anywhere).get(self._key(request, canonical, anywhere))
-            position = self._next(queue, request)
-            if position is not None:
-                self._taken.add(position)
-                return position
-        return None
+        position = self._as_recorded.find(request, self._taken, partial(self.accepts, request))
+        if position is None and self._renaming:
+            newest = self._renaming.newest(request)
+            position = self._renamed.find(newest, self._taken, partial(self.accepts, request))
+        if position is not None:
+            self._taken.add(position)
+        return position
 
     def accepts(self, request: HttpRequest, position: int) -> bool:
         """Whether the exchange of the same key at a position may answer this request."""
         return True
 
+    def answer(self, position: int, request: HttpRequest) -> Exchange:
+        """What was recorded there, in the names that the request uses."""
+        return self._renaming.translate(self._exchanges[position], request)
+
+    def explain(self, request: HttpRequest, played: Sequence[int]) -> Mismatch:
+        """Why nothing answers a request; ``played`` holds the positions that were, in their order."""
+        exchanges = self._exchanges
+        if self._renaming:
+            pairs = zip(exchanges, self._renamed.requests, strict=True)
+            exchanges = [exchange.model_copy(update={"request": renamed}) for exchange, renamed in pairs]
+            request = self._renaming.newest(request)
+        return classify_miss(request, exchanges, played, volatile=self._volatile)
+
     def over(self, exchanges: Sequence[Exchange]) -> Index:
         """The same answers, those taken included, under other requests."""
         index = copy.copy(self)
-        index.__dict__ |= {"_exchanges": exchanges, "_queues": {}}
-        index.__dict__.pop("_origins", None)
+        index._exchanges = exchanges  # noqa: SLF001 - one of its own
+        for name in ("_as_recorded", "_renaming", "_renamed"):
+            index.__dict__.pop(name, None)
         return index
 
     @property
@@ -58,16 +74,54 @@ class Index:
         return tuple(position for position in range(len(self._exchanges)) if position not in self._taken)
 
     @cached_property
-    def _origins(self) -> frozenset[str]:
-        return frozenset(origin_of(exchange.request) for exchange in self._exchanges)
+    def _as_recorded(self) -> _Queues:
+        return _Queues([exchange.request for exchange in self._exchanges], self._volatile)
 
-    def _index(self, canonical: bool, anywhere: bool) -> _Queues:
+    @cached_property
+    def _renaming(self) -> Renaming:
+        return Renaming(self._renames, (exchange.request for exchange in self._exchanges))
+
+    @cached_property
+    def _renamed(self) -> _Queues:
+        return _Queues([self._renaming.newest(exchange.request) for exchange in self._exchanges], self._volatile)
+
+
+class _Queues:
+    """The positions of requests by their keys."""
+
+    def __init__(self, requests: Sequence[HttpRequest], volatile: tuple[str, ...]) -> None:
+        self.requests = requests
+        self._volatile = volatile
+        self._queues: dict[tuple[bool, bool], dict[bytes, deque[int]]] = {}
+
+    def find(self, request: HttpRequest, taken: set[int], accepts: Callable[[int], bool]) -> int | None:
+        """The first position with the request's key that is not taken, and that may answer it.
+
+        A model call to a host that the recording never met finds what was recorded elsewhere: at a gateway, or on a
+        loopback port.
+        """
+        anywhere = origin_of(request) not in self._origins and _is_model_call(request)
+        for canonical in (False, True):
+            queue = self._index(canonical, anywhere).get(self._key(request, canonical, anywhere))
+            while queue and queue[0] in taken:
+                queue.popleft()
+            free = (position for position in queue or () if position not in taken)
+            position = next((position for position in free if accepts(position)), None)
+            if position is not None:
+                return position
+        return None
+
+    @cached_property
+    def _origins(self) -> frozenset[str]:
+        return frozenset(map(origin_of, self.requests))
+
+    def _index(self, canonical: bool, anywhere: bool) -> dict[bytes, deque[int]]:
         """Built when first asked for: most cassettes need one of the four."""
         queues = self._queues.get((canonical, anywhere))
         if queues is None:
             found: defaultdict[bytes, deque[int]] = defaultdict(deque)
-            for position, exchange in enumerate(self._exchanges):
-                found[self._key(exchange.request, canonical, anywhere)].append(position)
+            for position, request in enumerate(self.requests):
+                found[self._key(request, canonical, anywhere)].append(position)
             queues = self._queues[canonical, anywhere] = dict(found)
         return queues
 
@@ -75,12 +129,6 @@ class Index:
         if canonical:
             return canonical_key(request, self._volatile, anywhere=anywhere)
         return raw_key(request, anywhere=anywhere)
-
-    def _next(self, queue: deque[int] | None, request: HttpRequest) -> int | None:
-        while queue and queue[0] in self._taken:
-            queue.popleft()
-        free = (position for position in queue or () if position not in self._taken)
-        return next((position for position in free if self.accepts(request, position)), None)
 
 
 def _is_model_call(request: HttpRequest) -> bool:

@@ -10,12 +10,13 @@ from typing import Protocol
 
 from harness.cassettes.cleaning import clean_exchange, mask_request
 from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
-from harness.cassettes.matching import Index
-from harness.cassettes.mismatch import classify_miss, unplayed_mismatch
+from harness.cassettes.matching import NO_RENAMES, Index
+from harness.cassettes.mismatch import unplayed_mismatch
 from harness.cassettes.writing import write_exchange, write_head
 from harness.errors import CassetteError, CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
+from harness.records.renames import Renames
 from harness.seams import Clock, RecordedClock
 from harness.secrets import declared_redaction, known_secrets
 
@@ -89,15 +90,20 @@ class ReplaySession:
     """Answers a trial's requests from its cassette, each recorded exchange once."""
 
     def __init__(
-        self, cassette: Cassette, *, clock: RecordedClock, volatile: tuple[str, ...] = (), index: Index | None = None
+        self,
+        cassette: Cassette,
+        *,
+        clock: RecordedClock,
+        volatile: tuple[str, ...] = (),
+        renames: Renames = NO_RENAMES,
+        index: Index | None = None,
     ) -> None:
         self.user_turn = 1
         self.mismatch: Mismatch | None = None
         self.closed = False
         self._exchanges = cassette.exchanges
-        self._volatile = volatile
         self._clock = clock
-        self._index = index or Index(cassette.exchanges, volatile)
+        self._index = index or Index(cassette.exchanges, volatile, renames)
         self._declared = declared_redaction()
         self._masked = False
         self._order: list[int] = []
@@ -127,11 +133,11 @@ class ReplaySession:
                 request = self._mask(request)
                 position = self._index.take(request)
             if position is None:
-                miss = classify_miss(request, self._exchanges, self._order, volatile=self._volatile)
-                raise self._miss(miss)
+                raise self._miss(self._index.explain(request, self._order))
+            exchange = self._index.answer(position, request)
             self._order.append(position)
-            self._played.append(Played(self._exchanges[position], self.user_turn))
-            return Playback(self._exchanges[position], self._clock)
+            self._played.append(Played(exchange, self.user_turn))
+            return Playback(exchange, self._clock)
 
     def refuse(self, cause: str, current: str) -> CassetteMissError:
         """The error for a request that can't be answered at all; the trial fails with it."""

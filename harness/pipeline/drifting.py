@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from harness.cassettes import load_cassette
 from harness.errors import ExitCode
+from harness.loading import scenario_names
 from harness.loading.files import shown
 from harness.pipeline.leftovers import find_leftovers
 from harness.pipeline.plan import Mode, Plan
@@ -38,6 +39,7 @@ def find_drift(plan: Plan, cases: Sequence[Case], *, today: date) -> Drift:
     parts = run_cases(plan, cases).by_case()
     findings = [found for case in cases for found in _Look(plan.project, case).at(parts[case.scenario.name, case.name])]
     findings += [found for case in cases for found in _old_recordings(plan.project, case, today)]
+    findings += _idle_renames(plan.project, cases)
     skipped = sum(case.scenario.skip is not None for case in cases)
     return Drift(findings=(*findings, *find_leftovers(plan.project)), cases=len(cases) - skipped, skipped=skipped)
 
@@ -166,6 +168,18 @@ def _scaled(cost: Cost, to: int, of: int) -> Cost:
         output_tokens=-(-cost.output_tokens * to // of),
         usd=None if cost.usd is None else cost.usd * to / of,
     )
+
+
+def _idle_renames(project: Project, cases: Sequence[Case]) -> Iterator[Finding]:
+    """The declared renames that no request needed; only a look at every scenario can tell."""
+    if {case.scenario.name for case in cases} < set(scenario_names(project)):
+        return
+    for kind, old, new in project.renames.declared():
+        if (kind, old) not in project.renames.used:
+            cause = (
+                f"{kind}: {old} = {new}: no request that was replayed needed it; remove it from [tool.harness.renames]"
+            )
+            yield Finding(scenario="", kind=DriftClass.RENAME, cause=cause, code=ExitCode.OK)
 
 
 def _old_recordings(project: Project, case: Case, today: date) -> Iterator[Finding]:

@@ -71,7 +71,8 @@ class Judging:
             return _not_judged(verdict, "the rubric changed since the verdict was recorded")
         if cassette.metadata and cassette.metadata.trial != self.number:
             return _not_judged(verdict, f"the recorded verdict is on trial {cassette.metadata.trial}")
-        session = ReplaySession(cassette, clock=RecordedClock(), volatile=self.plan.project.volatile)
+        project = self.plan.project
+        session = ReplaySession(cassette, clock=RecordedClock(), volatile=project.volatile, renames=project.renames)
         try:
             with routed(session):
                 score = await self._judge(verdict, rubric)

@@ -51,7 +51,7 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     if stale is not None:
         return bare_trial(case, number, Outcome.STALE, stale.cause, stale)
     clock = RecordedClock()
-    session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile)
+    session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile, renames=plan.project.renames)
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     return await _conclude(plan, case, number, ran)
@@ -80,7 +80,9 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     base = _base(waiting if waiting.is_file() else file, number)
     clock = ExtendedClock()
     journal = waiting.with_suffix(".journal")
-    session = ExtendSession(base, clock=clock, journal=journal, volatile=plan.project.volatile)
+    session = ExtendSession(
+        base, clock=clock, journal=journal, volatile=plan.project.volatile, renames=plan.project.renames
+    )
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
     if ran.unreachable is not None:

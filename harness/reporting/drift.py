@@ -19,7 +19,14 @@ _DIFF = 30
 """Lines of one difference that are shown, at most."""
 _COMMAND = 4_000
 """Characters; a shell's line has to be whole to be pasted."""
-_FILES = (DriftClass.ORPHAN, DriftClass.SURPLUS, DriftClass.JOURNAL, DriftClass.PENDING, DriftClass.FOREIGN)
+_FILES = (
+    DriftClass.ORPHAN,
+    DriftClass.SURPLUS,
+    DriftClass.JOURNAL,
+    DriftClass.PENDING,
+    DriftClass.FOREIGN,
+    DriftClass.RENAME,
+)
 _STYLES = {
     ExitCode.FAILED: Style.BAD,
     ExitCode.ERRORED: Style.BAD,

@@ -234,3 +234,23 @@ def test_old_recordings_are_named(project: MiniProject) -> None:
     assert found["cause"].startswith("1 of 1 recordings older than 90 days: the oldest is ")
     project.write({"pyproject.toml": "[tool.harness]\nmax_age_days = 0\n"})
     assert project.harness("drift").code == 2
+
+
+def test_a_declared_rename_is_no_drift(project: MiniProject) -> None:
+    """A tool of another name is drift until that is declared; then it replays. A rename that is not needed is named."""
+    text = (project.root / "desk.py").read_text(encoding="utf-8").replace("find_order", "look_up")
+    conftest = DESK["conftest.py"].replace("find_order", "look_up")
+    project.write({"desk.py": text, "conftest.py": conftest})
+    for name in ("status", "late/first"):
+        project.edit(f"scenarios/{name}.yaml", "called: find_order", "called: look_up")
+    assert {each["cause"] for each in findings(project, code=3)} == {
+        "tool `find_order` of `desk` was renamed to `look_up`"
+    }
+    renames = '{tools = {find_order = "look_up"}, models = {"gpt-4" = "gpt-5"}}'
+    project.write({"pyproject.toml": f'[tool.harness]\njudge_model = "claude-haiku-4-5"\nrenames = {renames}\n'})
+    (idle,) = findings(project, code=0)
+    assert (idle["class"], idle["scenario"]) == ("rename", "")
+    assert "models: gpt-4 = gpt-5: no request that was replayed needed it" in idle["cause"]
+    assert findings(project, "-k", "status", code=0) == []
+    ran = project.harness("run")
+    assert ran.code == 0, ran.text
