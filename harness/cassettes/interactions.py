@@ -29,7 +29,7 @@ from harness.records.exchange import (
 
 __all__ = ["read_interactions"]
 
-_OWN_KEYS = {"harness", "exchanges", "digest"}
+_OWN_KEYS = {"harness", "imported_from", "exchanges", "digest"}
 _NOT_ON_REPLAY = {"content-encoding", "content-length", "transfer-encoding"}
 """Headers that speak of bytes on the wire which the file no longer holds."""
 _KINDS = {"binary", "json", "none", "text"}
@@ -62,7 +62,8 @@ def read_interactions(root: Node, text: str) -> Cassette:
     digest = _need(top["metadata"], "digest", "`metadata` has no")
     if _text(digest) != digest_of(exchanges) or not text.endswith("\n"):
         raise UnreadableError(digest.line, "is not what was recorded: the digest differs, so it was cut or edited")
-    return Cassette(metadata=_read_metadata(top["metadata"]), exchanges=exchanges)
+    imported_from = _text(own["imported_from"]) if "imported_from" in own else None
+    return Cassette(metadata=_read_metadata(top["metadata"]), exchanges=exchanges, imported_from=imported_from)
 
 
 def _pairs(root: Node) -> list[tuple[Node, Node]]:

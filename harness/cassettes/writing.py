@@ -46,6 +46,8 @@ def write_exchange(exchange: Exchange) -> str:
 
 def _metadata_lines(cassette: Cassette) -> Iterator[str]:
     yield f"  harness: {FORM}"
+    if cassette.imported_from is not None:
+        yield f"  imported_from: {_quote(cassette.imported_from)}"
     metadata = cassette.metadata
     if metadata is not None:
         for name, value in metadata.model_dump(exclude_none=True).items():

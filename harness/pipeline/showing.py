@@ -23,7 +23,7 @@ def show_file(project: Project, file: Path) -> Iterator[str]:
         return
     cassette = load_cassette(file)
     metadata = cassette.metadata
-    title = file.name
+    title = f"{file.name}\nimported from {cassette.imported_from}" if cassette.imported_from else file.name
     if metadata is not None:
         judge = f" · judge {metadata.judge}" if metadata.judge else ""
         title = f"{metadata.scenario} · {metadata.case} · trial {metadata.trial}{judge}"

@@ -90,5 +90,7 @@ class Cassette(Record):
     """The exchanges of one trial."""
 
     metadata: CassetteMetadata | None = None
-    """None for a cassette that another tool recorded."""
+    """None for a cassette that another tool recorded, and for that of a user's own test."""
     exchanges: tuple[Exchange, ...]
+    imported_from: str | None = None
+    """The file of another tool that this was made from, as the user named it."""
