@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterable
 
+from harness.cassettes.codings import decode_pieces
 from harness.records.exchange import HttpResponse
 
 __all__ = ["decode_response", "is_over"]
@@ -16,14 +16,6 @@ _LAST_EVENT = re.compile(
     rb"(?:\A|\n)(?:data: ?\[DONE\]|event: ?(?:message_stop|response\.(?:completed|failed|incomplete))\n[^\n]*)\n+\Z"
 )
 _MAX_BYTES = 128 * 1024 * 1024
-
-
-_WINDOWS = {
-    "gzip": (zlib.MAX_WBITS | 16,),
-    "x-gzip": (zlib.MAX_WBITS | 16,),
-    "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
-}
-"""How zlib is told of each coding; some servers send ``deflate`` without its header."""
 
 
 def is_over(body: bytes) -> bool:
@@ -37,22 +29,21 @@ def decode_response(response: HttpResponse) -> HttpResponse:
     What can't be decoded here (another coding, broken, larger than 128 MiB) stays as it is, header included: the client
     then decodes, as it did live.
     """
-    codings = [value.strip().lower() for name, value in response.headers if name == "content-encoding"]
-    if len(codings) != 1:
+    named = ",".join(value for name, value in response.headers if name == "content-encoding")
+    codings = [coding.strip().lower() for coding in named.split(",") if coding.strip()]
+    if not codings or not response.body:
         return response
-    pieces = list(_split(response))
-    for window in _WINDOWS.get(codings[0], ()):
-        decoded = _inflate(pieces, window)
-        if decoded is not None:
-            break
-    else:
-        return response
-    chunks = zip(response.chunks, decoded, strict=False)
+    pieces: list[bytes] | None = list(_split(response))
+    for coding in reversed(codings):  # the last one that was applied is the first to come off
+        pieces = decode_pieces(pieces or [], coding, _MAX_BYTES)
+        if pieces is None:
+            return response
+    decoded = zip(response.chunks, pieces or [], strict=False)
     return response.model_copy(
         update={
             "headers": tuple((name, value) for name, value in response.headers if name not in _CODED),
-            "body": b"".join(decoded),
-            "chunks": tuple(chunk.model_copy(update={"size": len(piece)}) for chunk, piece in chunks if piece),
+            "body": b"".join(pieces or []),
+            "chunks": tuple(chunk.model_copy(update={"size": len(piece)}) for chunk, piece in decoded if piece),
         }
     )
 
@@ -64,19 +55,3 @@ def _split(response: HttpResponse) -> Iterable[bytes]:
     for chunk in response.chunks:
         yield response.body[start : start + chunk.size]
         start += chunk.size
-
-
-def _inflate(pieces: Iterable[bytes], window: int) -> list[bytes] | None:
-    """Each piece decoded; None where it is not of this coding, or too large."""
-    decoder = zlib.decompressobj(window)
-    room = _MAX_BYTES
-    decoded = []
-    for piece in pieces:
-        try:
-            decoded.append(decoder.decompress(piece, room))
-        except zlib.error:
-            return None
-        room -= len(decoded[-1])
-        if decoder.unconsumed_tail or room <= 0:
-            return None
-    return decoded

@@ -9,10 +9,13 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import brotli
 import pytest
+from backports import zstd
 
 EVENTS = [f'data: {{"n": {number}}}\n\n'.encode() for number in range(4)] + [b"data: [DONE]\n\n"]
 
@@ -51,6 +54,19 @@ MESSAGE = {
     "stop_sequence": None,
     "usage": {"input_tokens": 5, "output_tokens": 2},
 }
+
+
+def pack(pieces: list[bytes], coding: str) -> list[bytes]:
+    """Each piece coded so that it can be read as soon as it is there, as a server flushes a stream."""
+    if coding == "br":
+        brotli_coder = brotli.Compressor()
+        return [brotli_coder.process(piece) + brotli_coder.flush() for piece in pieces] + [brotli_coder.finish()]
+    if coding == "zstd":
+        zstd_coder = zstd.ZstdCompressor()
+        return [zstd_coder.compress(piece, zstd_coder.FLUSH_BLOCK) for piece in pieces] + [zstd_coder.flush()]
+    window = zlib.MAX_WBITS | 16 if coding == "gzip" else zlib.MAX_WBITS
+    coder = zlib.compressobj(wbits=window)
+    return [coder.compress(piece) + coder.flush(zlib.Z_SYNC_FLUSH) for piece in pieces] + [coder.flush()]
 
 
 class Server:
@@ -103,6 +119,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif path == "/gzip":
             self.answer(200, gzip.compress(b'{"packed": true}'), {"content-encoding": "gzip"})
+        elif path == "/br":
+            self.answer(200, brotli.compress(b'{"packed": true}'), {"content-encoding": "br"})
+        elif path == "/zstd":
+            self.answer(200, zstd.compress(b'{"packed": true}'), {"content-encoding": "zstd"})
+        elif path == "/packed-stream":
+            coding = self.path.partition("?")[2]
+            self.stream(pack(EVENTS, coding), coding=coding)
         elif path == "/moved":
             self.answer(302, b"", {"location": "/v1/new"})
         elif path == "/limited":
@@ -127,9 +150,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def stream(self, events: list[bytes], *, cut: bool = False) -> None:
+    def stream(self, events: list[bytes], *, cut: bool = False, coding: str = "") -> None:
         """A chunked response, a pause before each chunk."""
         self.send_response(200)
+        if coding:
+            self.send_header("content-encoding", coding)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()

@@ -148,12 +148,13 @@ def test_a_request_without_a_recording_is_a_miss(name: str, server: Any) -> None
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_compressed_replies_come_back_as_content(name: str, server: Any) -> None:
-    """A gzip reply is kept decoded, and the client gets the same content live and replayed."""
-    live, played = record(lambda: CLIENTS[name](f"{server.url}/gzip", BODY))
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_compressed_replies_come_back_as_content(name: str, coding: str, server: Any) -> None:
+    """A coded reply is kept decoded, and the client gets the same content live and replayed."""
+    live, played = record(lambda: CLIENTS[name](f"{server.url}/{coding}", BODY))
     assert live == (200, b'{"packed": true}')
     assert played[0].exchange.response.body == b'{"packed": true}'
-    assert replay(played, lambda: CLIENTS[name](f"{server.url}/gzip", BODY))[0] == live
+    assert replay(played, lambda: CLIENTS[name](f"{server.url}/{coding}", BODY))[0] == live
 
 
 @pytest.mark.parametrize("name", CLIENTS)

@@ -17,6 +17,7 @@ import urllib3
 from harness.cassettes import Played, RecordSession, ReplaySession, intercepted, routed
 from harness.records.exchange import Cassette, Ending
 from harness.seams import RecordedClock, SystemClock
+from tests.cassettes.conftest import EVENTS
 
 Seen = list[tuple[bytes, float]]
 """Each piece and when it came."""
@@ -199,3 +200,16 @@ def test_a_stream_that_is_left_is_kept_as_far_as_it_came(name: str, server: Any)
     assert len(response.chunks) < 5
     assert replay(name, f"{server.url}/stream", played, take=2)[0].pieces == live.pieces
     assert server.count == 1
+
+
+@pytest.mark.parametrize("name", ["httpx2", "httpx", "requests", "aiohttp"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a_coded_stream_is_kept_decoded_piece_by_piece(name: str, coding: str, server: Any) -> None:
+    """Each event stands in its own chunk, as text, and comes back so."""
+    url = f"{server.url}/packed-stream?{coding}"
+    _, _, played = record(name, url)
+    response = played[0].exchange.response
+    assert [response.body] == [b"".join(EVENTS)]
+    assert [chunk.size for chunk in response.chunks] == list(map(len, EVENTS))
+    assert response.chunks[-1].at - response.chunks[0].at > 80_000_000
+    assert replay(name, url, played)[0].pieces == EVENTS
