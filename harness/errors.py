@@ -6,6 +6,7 @@
     ├── BadInputError          files or arguments that can't be used; carries every fault found
     ├── RegistryError          conftest declared something twice or names something unknown
     ├── CassetteError          a cassette can't be read, written or trusted
+    ├── StalledError           a trial does not end: it waits for what never happens, or runs in a circle
     ├── InterceptionError      our interception is not in the path of a client; nothing was sent
     ├── ToolError              a tool refused or failed; the agent hands it back to the model
     └── ProviderError          a model call ended without a usable reply
@@ -37,6 +38,7 @@ __all__ = [
     "ModelError",
     "ProviderError",
     "RegistryError",
+    "StalledError",
     "ToolError",
     "TransientError",
 ]
@@ -115,6 +117,10 @@ class CassetteError(HarnessError):
 
 class InterceptionError(HarnessError):
     """Our interception is not in the path of a client, so nothing may be sent."""
+
+
+class StalledError(HarnessError):
+    """A trial that does not end. The text tells what it waits for, with the stacks of its threads."""
 
 
 class ToolError(HarnessError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -95,9 +94,7 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Replay the case's trials, or record them anew, and hold them against the baseline."""
-        mode = scenario_mode(self.config)
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            run = runner.run(pipeline.run_case(pipeline.Plan(self.project, mode=mode), self.harness_case))
+        run = pipeline.run_case(pipeline.Plan(self.project, mode=scenario_mode(self.config)), self.harness_case)
         self.harness_run = run.model_dump_json()
         outcome, reason = run.cases[0].outcome, run.cases[0].reason
         if outcome is Outcome.SKIPPED:

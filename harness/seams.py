@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Clock", "ExtendedClock", "RecordedClock", "Seams", "SystemClock", "mint_id"]
+__all__ = ["Clock", "ExtendedClock", "RecordedClock", "ReplayClock", "Seams", "SystemClock", "mint_id"]
 
 
 class Clock(Protocol):
@@ -21,6 +21,18 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+class ReplayClock(Clock, Protocol):
+    """A clock that a replay moves."""
+
+    def advance_to(self, instant: int) -> None:
+        """Let time pass up to an instant, in nanoseconds, at once; one that has passed changes nothing."""
+        ...
+
+    async def wait_until(self, instant: int) -> None:
+        """The same for code that can wait, so that others go on in the meantime."""
         ...
 
 
@@ -52,6 +64,11 @@ class RecordedClock:
     def advance_to(self, instant: int) -> None:
         """Move to an instant, in nanoseconds; one that has passed changes nothing."""
         self._now = max(self._now, instant)
+
+    async def wait_until(self, instant: int) -> None:
+        """Move to an instant, and let others run."""
+        self.advance_to(instant)
+        await asyncio.sleep(0)
 
     async def sleep(self, seconds: float) -> None:
         """Let the time pass without waiting, and let others run."""

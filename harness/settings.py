@@ -30,6 +30,8 @@ class Project:
     judge_model: str | None = None
     volatile: tuple[str, ...] = ()
     """Dotted paths in request bodies that take no part in matching."""
+    trial_timeout: float = 60.0
+    """Seconds of wall time after which a replayed trial is ended."""
     prices: Mapping[str, Price] = field(default_factory=dict)
     """The project's own prices by model; they come before ours."""
     renames: Renames = field(default_factory=Renames)
@@ -40,7 +42,7 @@ class Project:
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-_KNOWN = {*_PATHS, "judge_model", "volatile", "renames", "prices", "max_age_days"}
+_KNOWN = {*_PATHS, "judge_model", "max_age_days", "prices", "renames", "trial_timeout", "volatile"}
 
 
 def find_root(start: Path) -> Path:
@@ -84,15 +86,19 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
     max_age_days = table.get("max_age_days")
     if max_age_days is not None and (type(max_age_days) is not int or max_age_days < 1):
         faults.append(Fault(file.name, 0, 0, f"[tool.harness] max_age_days = {max_age_days!r} is no number of days"))
+    trial_timeout = _read_seconds(environ.get("HARNESS_TRIAL_TIMEOUT") or table.get("trial_timeout", 60.0))
+    if trial_timeout is None:
+        faults.append(Fault(file.name, 0, 0, "[tool.harness] trial_timeout must be a number of seconds above 0"))
     prices = _read_prices(file, table.get("prices", {}), faults)
     renames = _read_renames(file, table.get("renames", {}), faults)
-    if faults:
+    if faults or trial_timeout is None:
         raise BadInputError(faults)
     return Project(
         root=root,
         declared="harness" in tool,
         judge_model=judge_model,
         volatile=tuple(volatile),
+        trial_timeout=trial_timeout,
         prices=prices,
         renames=renames,
         max_age_days=max_age_days,
@@ -149,6 +155,14 @@ def placehold_keys(environ: MutableMapping[str, str] = os.environ) -> tuple[str,
     missing = tuple(name for name in _KEYS if not environ.get(name))
     environ.update(dict.fromkeys(missing, "replayed-without-a-key"))
     return missing
+
+
+def _read_seconds(value: object) -> float | None:
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0.0
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < float("inf") else None
 
 
 def _read_tool(file: Path) -> dict[str, Any]:

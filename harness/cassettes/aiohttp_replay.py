@@ -40,13 +40,13 @@ class ReplayedHandler(ResponseHandler):
         if self._continues:
             self._continues = False
             return _message(_CONTINUE), EMPTY_PAYLOAD
+        await self._playback.wait()
         recorded = self._playback.exchange.response
         failure = failure_of(recorded)
         if recorded.status == NO_RESPONSE:
-            self._playback.finish()
             raise _no_response(failure or Failure.READ_TIMEOUT)
         if not recorded.body and failure is None:
-            self._playback.finish()
+            await self._playback.wait_for_end()
             return _message(recorded), EMPTY_PAYLOAD
         return _message(recorded), _RecordedStream(self, self._limit, self._playback)
 
@@ -84,13 +84,12 @@ class _RecordedStream(StreamReader):
 
     def __init__(self, handler: ReplayedHandler, limit: int, playback: Playback) -> None:
         super().__init__(handler, limit, loop=asyncio.get_running_loop())
-        self._pieces = playback.pieces()
+        self._pieces = playback.wait_for_pieces()
         self._failure = failure_of(playback.exchange.response)
         self._streamed = bool(playback.exchange.response.chunks)
 
     async def _wait(self, func_name: str) -> None:
-        await asyncio.sleep(0)  # others run, as they would while it is on its way
-        self._feed_next()
+        await self._feed_next()
         if self._exception is not None:
             raise self._exception
 
@@ -99,8 +98,8 @@ class _RecordedStream(StreamReader):
         while not self.is_eof():
             await self._wait("wait_eof")
 
-    def _feed_next(self) -> None:
-        piece = next(self._pieces, None)
+    async def _feed_next(self) -> None:
+        piece = await anext(self._pieces, None)
         if piece is None and self._failure is not None:
             self.set_exception(_broken_off(self._failure))
         elif piece is None:

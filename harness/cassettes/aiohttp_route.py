@@ -47,7 +47,7 @@ def _connect_handler(real: Function) -> Callable[..., Any]:
             return await real(self, req, *args, **options)
         met = session.meet(await _sent(req))
         if isinstance(met, Playback):
-            return _replayed_connection(self, req, met)
+            return await _replayed_connection(self, req, met)
         with note_errors(met, connecting=True):
             connection = await real(self, req, *args, **options)
         NotedHandler.watch(connection, met)
@@ -69,11 +69,11 @@ async def _sent(req: Any) -> HttpRequest:
     return HttpRequest(method=req.method, uri=str(req.url), headers=headers, body=body)
 
 
-def _replayed_connection(connector: Any, req: Any, playback: Playback) -> Connection:
+async def _replayed_connection(connector: Any, req: Any, playback: Playback) -> Connection:
     recorded = playback.exchange.response
     failure = failure_of(recorded) or Failure.READ_TIMEOUT
     if recorded.status == NO_RESPONSE and failure.value.startswith("Connect"):
-        playback.finish()
+        await playback.wait()
         if failure is Failure.CONNECT_TIMEOUT:
             raise TimeoutError(f"{failure} (as recorded)")  # aiohttp turns it into its own
         raise aiohttp.ClientConnectorError(req.connection_key, OSError(None, f"{failure} (as recorded)"))

@@ -38,6 +38,7 @@ def _sync_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callabl
         request.read()
         met = session.meet(_sent(request))
         if isinstance(met, Playback):
+            met.arrive()
             return _respond(module, replay, met, request)
         with _noting(module, met):
             response = real(self, request)
@@ -54,6 +55,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
         await request.aread()
         met = session.meet(_sent(request))
         if isinstance(met, Playback):
+            await met.wait()
             return _respond(module, replay, met, request)
         with _noting(module, met):
             response = await real(self, request)
@@ -74,7 +76,6 @@ def _sent(request: Any) -> HttpRequest:
 def _respond(module: Any, replay: Any, playback: Playback, request: Any) -> Any:
     recorded = playback.exchange.response
     if recorded.status == NO_RESPONSE:
-        playback.finish()
         raise _error(module, failure_of(recorded) or Failure.READ_TIMEOUT, request)
     return module.Response(
         recorded.status,
@@ -153,18 +154,29 @@ def _make_streams(module: Any) -> tuple[Any, Any]:
         """The recorded chunks, once: the openai SDK reads on after the last event, and must not start over."""
 
         def __init__(self, playback: Playback, request: Any) -> None:
-            self._pieces = playback.pieces()
+            self._playback = playback
+            self._pieces: Any = None
             self._failure = failure_of(playback.exchange.response)
             self._request = request
 
         def __iter__(self) -> Iterator[bytes]:
+            self._pieces = self._pieces or self._playback.pieces()
             yield from self._pieces
+            self._break_off()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            self._pieces = self._pieces or self._playback.wait_for_pieces()
+            async for piece in self._pieces:
+                yield piece
+            self._break_off()
+
+        async def aclose(self) -> None:
+            if hasattr(self._pieces, "aclose"):
+                await self._pieces.aclose()
+
+        def _break_off(self) -> None:
             failure, self._failure = self._failure, None
             if failure is not None:
                 raise _error(module, failure, self._request)
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            for piece in self:
-                yield piece
 
     return TeeStream, ReplayStream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,7 +17,7 @@ from harness.errors import CassetteError, CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
-from harness.seams import Clock, RecordedClock
+from harness.seams import Clock, ReplayClock
 from harness.secrets import declared_redaction, known_secrets
 
 __all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
@@ -67,23 +67,56 @@ class Session(Protocol):
 class Playback:
     """One recorded response on its way to the client: recorded time passes as it is read."""
 
-    def __init__(self, exchange: Exchange, clock: RecordedClock) -> None:
-        self.exchange = exchange
+    def __init__(self, exchange: Exchange, clock: ReplayClock) -> None:
         self._clock = clock
-        clock.advance_to(exchange.started + exchange.head)
+        # never before its recorded instant: what the agent itself took until then passes as well
+        started = max(clock.now(), exchange.started)
+        self.exchange = exchange if started == exchange.started else exchange.model_copy(update={"started": started})
+
+    def arrive(self) -> None:
+        """Let time pass until the response's head is there, or until it is clear that none will come."""
+        self._clock.advance_to(self._head)
+
+    async def wait(self) -> None:
+        """The same for code that can wait."""
+        await self._clock.wait_until(self._head)
 
     def pieces(self) -> Iterator[bytes]:
         """The body in the chunks of the recording, once."""
-        response, start = self.exchange.response, 0
-        for chunk in response.chunks or (Chunk(size=len(response.body), at=self.exchange.duration),):
-            self._clock.advance_to(self.exchange.started + chunk.at)
-            yield response.body[start : start + chunk.size]
-            start += chunk.size
+        for at, piece in self._chunks():
+            self._clock.advance_to(at)
+            yield piece
         self.finish()
+
+    async def wait_for_pieces(self) -> AsyncIterator[bytes]:
+        """The same for code that can wait, once."""
+        for at, piece in self._chunks():
+            await self._clock.wait_until(at)
+            yield piece
+        await self.wait_for_end()
 
     def finish(self) -> None:
         """Let the rest of the recorded time pass."""
-        self._clock.advance_to(self.exchange.started + self.exchange.duration)
+        self._clock.advance_to(self._end)
+
+    async def wait_for_end(self) -> None:
+        """The same for code that can wait."""
+        await self._clock.wait_until(self._end)
+
+    @property
+    def _head(self) -> int:
+        is_answered = self.exchange.response.status != NO_RESPONSE
+        return self.exchange.started + self.exchange.head if is_answered else self._end
+
+    @property
+    def _end(self) -> int:
+        return self.exchange.started + self.exchange.duration
+
+    def _chunks(self) -> Iterator[tuple[int, bytes]]:
+        response, start = self.exchange.response, 0
+        for chunk in response.chunks or (Chunk(size=len(response.body), at=self.exchange.duration),):
+            yield self.exchange.started + chunk.at, response.body[start : start + chunk.size]
+            start += chunk.size
 
 
 class ReplaySession:
@@ -93,7 +126,7 @@ class ReplaySession:
         self,
         cassette: Cassette,
         *,
-        clock: RecordedClock,
+        clock: ReplayClock,
         volatile: tuple[str, ...] = (),
         renames: Renames = NO_RENAMES,
         index: Index | None = None,
@@ -136,8 +169,9 @@ class ReplaySession:
                 raise self._miss(self._index.explain(request, self._order))
             exchange = self._index.answer(position, request)
             self._order.append(position)
-            self._played.append(Played(exchange, self.user_turn))
-            return Playback(exchange, self._clock)
+            playback = Playback(exchange, self._clock)
+            self._played.append(Played(playback.exchange, self.user_turn))
+            return playback
 
     def refuse(self, cause: str, current: str) -> CassetteMissError:
         """The error for a request that can't be answered at all; the trial fails with it."""

@@ -30,10 +30,10 @@ class Asked:
 
 def respond(playback: Playback, asked: Asked) -> Any:
     """The recorded response. Its connection, never opened, goes back to the pool as soon as anything of it is read."""
+    playback.arrive()
     recorded = playback.exchange.response
     failure = failure_of(recorded)
     if recorded.status == NO_RESPONSE:
-        playback.finish()
         raise _error(failure or Failure.READ_TIMEOUT, asked)
     response = _Replayed(
         body=_RecordedBody(playback, failure),

@@ -16,13 +16,13 @@ from harness.records.run import Run, Trial
 from harness.settings import Project
 from harness.store import (
     accepted_place,
+    commit,
     drop_file,
     merge_baselines,
     pending_file,
     pending_recordings,
     read_baseline,
     read_results,
-    write_texts,
 )
 
 __all__ = ["accept", "propose", "reject", "waiting"]
@@ -69,12 +69,11 @@ def accept(project: Project, proposal: Results) -> tuple[Path, ...]:
     Returns the files written.
     """
     pending = [file for trial in proposal.trials for file in _pending_files(project, trial) if file.is_file()]
-    writes = {accepted_place(file): file.read_text(encoding="utf-8") for file in pending}
+    writes = {accepted_place(file): file.read_bytes() for file in pending}
     trials = tuple(trial.model_copy(update={"pending": {}}) for trial in proposal.trials)
-    writes |= merge_baselines(project, Run(cases=proposal.cases, trials=trials))
-    write_texts(writes)
-    for file in pending:
-        drop_file(file, project.cassettes)
+    baselines = merge_baselines(project, Run(cases=proposal.cases, trials=trials))
+    writes |= {file: text.encode() for file, text in baselines.items()}
+    commit(project, writes, removes=pending)
     return tuple(writes)
 
 

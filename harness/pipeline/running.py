@@ -1,18 +1,19 @@
-"""Runs cases, in whatever mode the plan says."""
+"""Runs cases, in whatever mode the plan says: replayed one after the other, or asking a provider at once."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from harness.cassettes import intercepted
 from harness.errors import BadInputError, CassetteError, Fault, HarnessError
 from harness.loading import text_digests
 from harness.pipeline.plan import Mode, Plan
-from harness.pipeline.trials import take_trial
+from harness.pipeline.trials import ask_trial, replay_trial
 from harness.records.outcome import Outcome
-from harness.records.run import Run
+from harness.records.run import Run, Trial
 from harness.records.scenario import Case, Judged
 from harness.scoring import conclude_case
 from harness.store import surplus_cassettes
@@ -21,57 +22,96 @@ __all__ = ["run_case", "run_cases"]
 
 
 def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
-    """Run the cases, at most ``plan.concurrency`` at once; the result does not depend on how many.
+    """Run the cases: replayed one after the other, else at most ``plan.concurrency`` at once.
 
     Raises :class:`BadInputError` or :class:`CassetteError` with the faults of every case, after all have run, and
     :class:`HarnessError` where a task that an agent started ends the process.
     """
+    gathering = _Gathering(plan)
     with intercepted():
         try:
-            return asyncio.run(_run_all(plan, cases))
+            if plan.mode is Mode.REPLAY:
+                for case in cases:
+                    with gathering.guard():
+                        gathering.add(_replay_case(plan, case))
+            else:
+                asyncio.run(_ask_all(plan, cases, gathering))
         except SystemExit as error:  # of a task of the agent's own: asyncio lets it end everything, with its code
             what = (
                 f"a task of the agent called sys.exit({error.code!r}), which ends the whole run; raise an error instead"
             )
             raise HarnessError(what) from error
+    return gathering.merge()
 
 
-async def _run_all(plan: Plan, cases: Sequence[Case]) -> Run:
-    gate = asyncio.Semaphore(plan.concurrency)
-    faults: list[Fault] = []
-    broken: list[str] = []
-
-    async def run(case: Case) -> Run:
-        async with gate:
-            try:
-                part = await run_case(plan, case)
-            except BadInputError as error:
-                faults.extend(error.faults)
-                return Run(cases=(), trials=())
-            except CassetteError as error:
-                broken.append(str(error))
-                return Run(cases=(), trials=())
-            plan.listen(part)
-            return part
-
-    parts = await asyncio.gather(*map(run, cases))
-    if broken:
-        raise CassetteError("\n".join(sorted({*broken, *map(str, faults)})))
-    if faults:
-        raise BadInputError(dict.fromkeys(faults))
-    return Run.merge(parts)
+def run_case(plan: Plan, case: Case) -> Run:
+    """Run all trials of one case, one after the other. Interception must be in force, and no loop running."""
+    return _replay_case(plan, case) if plan.mode is Mode.REPLAY else asyncio.run(_ask_case(plan, case))
 
 
-async def run_case(plan: Plan, case: Case) -> Run:
-    """Run all trials of one case, one after the other. Interception must be in force."""
+def _replay_case(plan: Plan, case: Case) -> Run:
     texts = text_digests(case)
-    trials = [await take_trial(plan, case, number, texts) for number in range(1, case.scenario.trials + 1)]
-    outcomes = {trial.outcome for trial in trials}
-    if plan.mode is Mode.RECORD and Outcome.ERRORED not in outcomes:
+    trials = [replay_trial(plan, case, number, texts) for number in range(1, case.scenario.trials + 1)]
+    return _conclude(case, trials, texts)
+
+
+class _Gathering:
+    """The runs of single cases as they end, and the faults of those that could not be run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._listen = plan.listen
+        self._parts: list[Run] = []
+        self._faults: list[Fault] = []
+        self._broken: list[str] = []
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Keep what is wrong with one case until all have run."""
+        try:
+            yield
+        except BadInputError as error:
+            self._faults.extend(error.faults)
+        except CassetteError as error:
+            self._broken.append(str(error))
+
+    def add(self, part: Run) -> None:
+        """A case has ended."""
+        self._listen(part)
+        self._parts.append(part)
+
+    def merge(self) -> Run:
+        """The whole run. Raises what was wrong with any case."""
+        if self._broken:
+            raise CassetteError("\n".join(sorted({*self._broken, *map(str, self._faults)})))
+        if self._faults:
+            raise BadInputError(dict.fromkeys(self._faults))
+        return Run.merge(self._parts)
+
+
+async def _ask_all(plan: Plan, cases: Sequence[Case], gathering: _Gathering) -> None:
+    gate = asyncio.Semaphore(plan.concurrency)
+
+    async def ask(case: Case) -> None:
+        async with gate:
+            with gathering.guard():
+                gathering.add(await _ask_case(plan, case))
+
+    await asyncio.gather(*map(ask, cases))
+
+
+async def _ask_case(plan: Plan, case: Case) -> Run:
+    texts = text_digests(case)
+    trials = [await ask_trial(plan, case, number, texts) for number in range(1, case.scenario.trials + 1)]
+    if plan.mode is Mode.RECORD and Outcome.ERRORED not in {trial.outcome for trial in trials}:
         rubrics = {item.judge.rubric for item in case.scenario.expect if isinstance(item, Judged)}
         for file in surplus_cassettes(plan.project, case, rubrics):
             file.unlink()
-    command = _record_command(case, judges_only=not outcomes & {Outcome.STALE, Outcome.UNRECORDED})
+    return _conclude(case, trials, texts)
+
+
+def _conclude(case: Case, trials: Sequence[Trial], texts: dict[str, str]) -> Run:
+    unplayable = {Outcome.STALE, Outcome.UNRECORDED} & {trial.outcome for trial in trials}
+    command = _record_command(case, judges_only=not unplayable)
     return Run(cases=(conclude_case(case, trials, texts=texts, command=command),), trials=tuple(trials))
 
 

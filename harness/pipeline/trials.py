@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from harness.cassettes import ExtendSession, RecordSession, ReplaySession, load_cassette
 from harness.cassettes.form import digest_of
-from harness.errors import InterceptionError
+from harness.errors import InterceptionError, StalledError
 from harness.pipeline.judging import Judging
 from harness.pipeline.keeping import drop_empty, keep_extension, keep_recording
 from harness.pipeline.plan import Mode, Plan
@@ -18,43 +23,77 @@ from harness.records.scenario import Case
 from harness.records.score import Score
 from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
-from harness.seams import ExtendedClock, RecordedClock, SystemClock
+from harness.seams import ExtendedClock, SystemClock
 from harness.store import cassette_file, pending_place
+from harness.virtual import VirtualClock, VirtualLoop
 
-__all__ = ["bare_trial", "take_trial"]
+__all__ = ["ask_trial", "replay_trial"]
+
+T = TypeVar("T")
+
+_REPLAYING = threading.Lock()
+"""Replays are bound by the processor: two at once would only meet in half-imported modules."""
 
 
-async def take_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
-    """Run one trial as the plan's mode says. Interception must be in force."""
+def replay_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+    """Replay and score one trial, on a loop of its own. Interception must be in force, and no loop running."""
+
     if case.scenario.skip is not None:
-        return bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
+        return _bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
+
+    async def replay() -> Trial:
+        ran = await _replay(plan, case, number, texts)
+        return ran if isinstance(ran, Trial) else await _conclude(plan, case, number, ran)
+
+    return _take(plan, case, number, replay)
+
+
+async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+    """Run one trial that asks a provider: the agent, or only its judges. Interception must be in force."""
+    if case.scenario.skip is not None:
+        return _bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
     try:
-        if plan.mode in (Mode.REPLAY, Mode.REJUDGE):
-            return await _replay(plan, case, number, texts)
         if plan.mode is Mode.EXTEND:
             return await _extend(plan, case, number, texts)
-        return await _ask(plan, case, number, texts)
+        if plan.mode is not Mode.REJUDGE:
+            return await _ask(plan, case, number, texts)
+        ran = await asyncio.to_thread(_take, plan, case, number, partial(_replay, plan, case, number, texts))
+        return ran if isinstance(ran, Trial) else await _conclude(plan, case, number, ran)
     except InterceptionError as error:
-        return bare_trial(case, number, Outcome.ERRORED, str(error))
+        return _bare_trial(case, number, Outcome.ERRORED, str(error))
 
 
-async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[None, None, T]]) -> T | Trial:
+    """Run a replay on a loop of its own. What the agent left running there is cancelled with it."""
+    make_loop = partial(VirtualLoop, patience=plan.project.trial_timeout)
+    with _REPLAYING, asyncio.Runner(loop_factory=make_loop) as runner:
+        try:
+            return runner.run(replay())
+        except InterceptionError as error:
+            return _bare_trial(case, number, Outcome.ERRORED, str(error))
+        except StalledError as error:
+            return _bare_trial(case, number, Outcome.FAILED, str(error))
+
+
+async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Ran | Trial:
+    """What the agent did; or the trial, where there is nothing to replay."""
     file = cassette_file(plan.project, case, number)
     if not file.is_file():
         reason = f"trial {number} of {case.scenario.trials} has no recording"
-        return bare_trial(case, number, Outcome.UNRECORDED, reason)
+        return _bare_trial(case, number, Outcome.UNRECORDED, reason)
     cassette = load_cassette(file)
     if cassette.metadata is not None and cassette.metadata.trial != number:
         reason = f"the recording of trial {number} is a copy of that of trial {cassette.metadata.trial}"
-        return bare_trial(case, number, Outcome.UNRECORDED, reason)
+        return _bare_trial(case, number, Outcome.UNRECORDED, reason)
     stale = _changed_text(cassette, texts)
     if stale is not None:
-        return bare_trial(case, number, Outcome.STALE, stale.cause, stale)
-    clock = RecordedClock()
+        return _bare_trial(case, number, Outcome.STALE, stale.cause, stale)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "a replay needs a loop of its own"
+    clock = VirtualClock(loop)
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile, renames=plan.project.renames)
     subject = plan.registry.find_subject(case.scenario.subject)
-    ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
-    return await _conclude(plan, case, number, ran)
+    return await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
 
 
 async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
@@ -67,7 +106,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Tr
     if ran.unreachable is not None:
         if keep:
             drop_empty(plan.project, file, session)
-        return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
+        return _bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     if keep:
         keep_recording(file, session, case, number, texts=texts)
     return await _conclude(plan, case, number, ran)
@@ -88,7 +127,7 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     if ran.unreachable is not None:
         if session.live is not None:
             drop_empty(plan.project, waiting, session.live)
-        return bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
+        return _bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
     pending = {waiting.name: digest_of(base.exchanges)} if waiting.is_file() else {}
     ended = ran.mismatch is None and ran.trace.raised is None
     changed = session.unplayed or _changed_text(base, texts) is not None or not file.is_file()
@@ -116,7 +155,7 @@ async def _conclude(plan: Plan, case: Case, number: int, ran: Ran, pending: dict
     return trial.model_copy(update={"pending": pending})
 
 
-def bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch: Mismatch | None = None) -> Trial:
+def _bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch: Mismatch | None = None) -> Trial:
     """A trial in which the agent did not run, or whose run says nothing."""
     return Trial(
         scenario=case.scenario.name, case=case.name, trial=number, outcome=outcome, reason=reason, mismatch=mismatch

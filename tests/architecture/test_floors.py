@@ -18,7 +18,7 @@ FLOORS = {
     4: ("subjects", "scorers"),
     3: ("agent",),
     2: ("providers", "cassettes"),
-    1: ("disk", "registry", "seams", "secrets", "settings", "strictyaml", "wire"),
+    1: ("disk", "registry", "seams", "secrets", "settings", "strictyaml", "virtual", "wire"),
     0: ("errors", "records"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
