@@ -86,7 +86,7 @@ class Playback:
         for at, piece in self._chunks():
             self._clock.advance_to(at)
             yield piece
-        self.finish()
+        self._clock.advance_to(self._end)
 
     async def wait_for_pieces(self) -> AsyncIterator[bytes]:
         """The same for code that can wait, once."""
@@ -95,12 +95,8 @@ class Playback:
             yield piece
         await self.wait_for_end()
 
-    def finish(self) -> None:
-        """Let the rest of the recorded time pass."""
-        self._clock.advance_to(self._end)
-
     async def wait_for_end(self) -> None:
-        """The same for code that can wait."""
+        """Wait until the last byte is there."""
         await self._clock.wait_until(self._end)
 
     @property
