@@ -12,10 +12,9 @@ import time
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
-import brotli
 import pytest
-from backports import zstd
 
 EVENTS = [f'data: {{"n": {number}}}\n\n'.encode() for number in range(4)] + [b"data: [DONE]\n\n"]
 
@@ -56,13 +55,17 @@ MESSAGE = {
 }
 
 
+CODERS = {"br": "brotli", "zstd": "backports.zstd"}
+"""What it takes to ask for a coding."""
+
+
 def pack(pieces: list[bytes], coding: str) -> list[bytes]:
     """Each piece coded so that it can be read as soon as it is there, as a server flushes a stream."""
     if coding == "br":
-        brotli_coder = brotli.Compressor()
+        brotli_coder = import_module("brotli").Compressor()
         return [brotli_coder.process(piece) + brotli_coder.flush() for piece in pieces] + [brotli_coder.finish()]
     if coding == "zstd":
-        zstd_coder = zstd.ZstdCompressor()
+        zstd_coder = import_module("backports.zstd").ZstdCompressor()
         return [zstd_coder.compress(piece, zstd_coder.FLUSH_BLOCK) for piece in pieces] + [zstd_coder.flush()]
     window = zlib.MAX_WBITS | 16 if coding == "gzip" else zlib.MAX_WBITS
     coder = zlib.compressobj(wbits=window)
@@ -119,10 +122,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif path == "/gzip":
             self.answer(200, gzip.compress(b'{"packed": true}'), {"content-encoding": "gzip"})
-        elif path == "/br":
-            self.answer(200, brotli.compress(b'{"packed": true}'), {"content-encoding": "br"})
-        elif path == "/zstd":
-            self.answer(200, zstd.compress(b'{"packed": true}'), {"content-encoding": "zstd"})
+        elif path in ("/br", "/zstd"):
+            body = b"".join(pack([b'{"packed": true}'], path[1:]))
+            self.answer(200, body, {"content-encoding": path[1:]})
         elif path == "/packed-stream":
             coding = self.path.partition("?")[2]
             self.stream(pack(EVENTS, coding), coding=coding)

@@ -8,15 +8,16 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 
-import brotli
 import pytest
-import zstandard
-from backports import zstd
 
 from harness.cassettes import codings
 from harness.cassettes.content import decode_response
 from harness.records.exchange import Chunk, HttpResponse
 from tests.cassettes.conftest import EVENTS, pack
+
+brotli = pytest.importorskip("brotli")
+zstandard = pytest.importorskip("zstandard")
+zstd = pytest.importorskip("backports.zstd")
 
 TEXT = b"one two three " * 50
 PACKED = gzip.compress(TEXT, mtime=0)
