@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from harness.errors import BadInputError, Fault
 from harness.records.price import Price
+from harness.records.redaction import Redaction
 from harness.records.renames import Renames
 
 __all__ = ["Project", "find_root", "load_project", "placehold_keys"]
@@ -38,11 +40,15 @@ class Project:
     """What is the same under another name."""
     max_age_days: int | None = None
     """Recordings older than this are reported by `harness drift`."""
+    redaction: Redaction = field(default_factory=Redaction)
+    """What is secret or redacted, beyond what is looked for anyway."""
 
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-_KNOWN = {*_PATHS, "judge_model", "max_age_days", "prices", "renames", "trial_timeout", "volatile"}
+_KNOWN = {*_PATHS, "judge_model", "max_age_days", "prices", "redact", "renames", "secrets", "trial_timeout", "volatile"}
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_LABEL = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
 
 def find_root(start: Path) -> Path:
@@ -91,6 +97,7 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
         faults.append(Fault(file.name, 0, 0, "[tool.harness] trial_timeout must be a number of seconds above 0"))
     prices = _read_prices(file, table.get("prices", {}), faults)
     renames = _read_renames(file, table.get("renames", {}), faults)
+    redaction = _read_redaction(file, table, faults)
     if faults or trial_timeout is None:
         raise BadInputError(faults)
     return Project(
@@ -102,6 +109,7 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
         prices=prices,
         renames=renames,
         max_age_days=max_age_days,
+        redaction=redaction,
         **folders,
     )
 
@@ -145,6 +153,48 @@ def _read_renames(file: Path, table: Any, faults: list[Fault]) -> Renames:
 def _are_endpoints(*names: str) -> bool:
     paths = [name.startswith("/") for name in names]
     return all(paths) or (not any(paths) and all("://" in name for name in names))
+
+
+def _read_redaction(file: Path, table: Mapping[str, Any], faults: list[Fault]) -> Redaction:
+    """``secrets`` and ``[tool.harness.redact]``."""
+    listed, redact = table.get("secrets", []), table.get("redact", {})
+    redact = redact if isinstance(redact, dict) else {"": redact}
+    emails, paths, patterns = redact.get("emails", False), redact.get("paths", []), redact.get("patterns", {})
+    wrong = []
+    if not _is_texts(listed):
+        wrong.append("secrets must be a list of names of variables and of patterns")
+    if redact.keys() - {"emails", "paths", "patterns"}:
+        wrong.append("redact takes emails (true or false), paths (a list) and patterns (a table)")
+    if not isinstance(emails, bool):
+        wrong.append(f"redact.emails = {emails!r} must be true or false")
+    if not _is_texts(paths):
+        wrong.append("redact.paths must be a list of dotted paths")
+    if not (isinstance(patterns, dict) and _is_texts([*patterns.values()]) and all(map(_LABEL.fullmatch, patterns))):
+        wrong.append("redact.patterns must be a table of patterns by name, in small letters")
+    if not wrong:
+        variables = tuple(name for name in listed if _VARIABLE.fullmatch(name))
+        secrets = tuple(name for name in listed if name not in variables)
+        wrong += _check_patterns((*secrets, *patterns.values()))
+    faults += [Fault(file.name, 0, 0, f"[tool.harness] {what}") for what in wrong]
+    return Redaction() if wrong else Redaction(variables, secrets, patterns, tuple(paths), emails)
+
+
+def _check_patterns(patterns: Sequence[str]) -> list[str]:
+    if not patterns:
+        return []
+    from harness.records.pattern import check_pattern  # which every pytest session would wait for
+
+    wrong = []
+    for pattern in patterns:
+        try:
+            check_pattern(pattern)
+        except ValueError as error:
+            wrong.append(f"secrets or redact.patterns: {error}")
+    return wrong
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) and item for item in value)
 
 
 def placehold_keys(environ: MutableMapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ def _log(*, verbose: bool) -> None:
         ours.addHandler(logging.StreamHandler())
     else:
         ours.addHandler(logging.NullHandler())
+        logging.getLogger("harness.cassettes.cleaning").addHandler(logging.StreamHandler())  # it is in no report
 
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:

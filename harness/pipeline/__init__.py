@@ -20,9 +20,11 @@ from harness.pipeline.results import (
     write_single,
 )
 from harness.pipeline.running import run_case, run_cases
+from harness.pipeline.scanning import Leak, scan
 from harness.pipeline.showing import show_file
 
 __all__ = [
+    "Leak",
     "Mode",
     "Plan",
     "accept",
@@ -43,6 +45,7 @@ __all__ = [
     "reopen",
     "run_case",
     "run_cases",
+    "scan",
     "settle_trials",
     "show_file",
     "waiting",

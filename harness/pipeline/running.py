@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from harness.cassettes import intercepted
 from harness.errors import BadInputError, CassetteError, Fault, HarnessError
 from harness.loading import text_digests
+from harness.pipeline.masking import mask_trial
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.trials import ask_trial, replay_trial
 from harness.records.outcome import Outcome
 from harness.records.run import Run, Trial
 from harness.records.scenario import Case, Judged
 from harness.scoring import conclude_case
+from harness.secrets import declaring
 from harness.store import surplus_cassettes
 
 __all__ = ["run_case", "run_cases"]
@@ -51,7 +53,9 @@ def run_case(plan: Plan, case: Case) -> Run:
 
 def _replay_case(plan: Plan, case: Case) -> Run:
     texts = text_digests(case)
-    trials = [replay_trial(plan, case, number, texts) for number in range(1, case.scenario.trials + 1)]
+    with declaring(plan.project.redaction):
+        numbers = range(1, case.scenario.trials + 1)
+        trials = [mask_trial(replay_trial(plan, case, number, texts)) for number in numbers]
     return _conclude(case, trials, texts)
 
 
@@ -101,7 +105,9 @@ async def _ask_all(plan: Plan, cases: Sequence[Case], gathering: _Gathering) -> 
 
 async def _ask_case(plan: Plan, case: Case) -> Run:
     texts = text_digests(case)
-    trials = [await ask_trial(plan, case, number, texts) for number in range(1, case.scenario.trials + 1)]
+    with declaring(plan.project.redaction):
+        numbers = range(1, case.scenario.trials + 1)
+        trials = [mask_trial(await ask_trial(plan, case, number, texts)) for number in numbers]
     if plan.mode is Mode.RECORD and Outcome.ERRORED not in {trial.outcome for trial in trials}:
         rubrics = {item.judge.rubric for item in case.scenario.expect if isinstance(item, Judged)}
         for file in surplus_cassettes(plan.project, case, rubrics):

@@ -1,22 +1,22 @@
-"""What a project wants kept off the disk, beyond the secrets that are looked for anyway."""
+"""What a project wants kept off the disk. Free of Pydantic: the settings that every pytest session reads hold it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from harness.records.base import Record
+from dataclasses import dataclass, field
 
 __all__ = ["Redaction"]
 
 
-class Redaction(Record):
-    """Further secrets, which are masked, and values that are redacted: a pseudonym stands in their place."""
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """Secrets beyond those that are looked for anyway, and values to redact: a pseudonym stands in their place."""
 
     variables: tuple[str, ...] = ()
     """Names of environment variables whose values are secret."""
     secrets: tuple[str, ...] = ()
     """Patterns of further secrets."""
-    patterns: Mapping[str, str] = {}
+    patterns: Mapping[str, str] = field(default_factory=dict)
     """Patterns of values to redact, by the name that stands in their place."""
     paths: tuple[str, ...] = ()
     """Dotted paths in JSON bodies to redact; ``*`` is every item of a list or object."""

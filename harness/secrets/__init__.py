@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.secrets.findings import Finding, replaced, resized
+from harness.secrets.rules import is_random
 from harness.secrets.search import Secrets, declared_redaction, declaring, known_secrets
 from harness.secrets.values import is_secret_value
 
@@ -11,6 +12,7 @@ __all__ = [
     "Secrets",
     "declared_redaction",
     "declaring",
+    "is_random",
     "is_secret_value",
     "known_secrets",
     "replaced",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["ADDRESS_RULES", "TEXT_RULES", "Rule"]
+__all__ = ["ADDRESS_RULES", "TEXT_RULES", "Rule", "is_random"]
 
 Match = re.Match[bytes]
 
@@ -29,14 +29,14 @@ class Rule:
     """Whether a match looks random enough to be a secret."""
 
 
-def _is_random(secret: bytes) -> bool:
+def is_random(secret: bytes) -> bool:
     """Letters and at least two digits: what ordinary words lack."""
     return len(_DIGIT.findall(secret)) > 1 and _LETTER.search(secret) is not None
 
 
 def _has_random_run(secret: bytes) -> bool:
     """Sixteen letters and digits in one piece, both among them: no words joined by hyphens."""
-    return any(map(_is_random, _RUN.findall(secret)))
+    return any(map(is_random, _RUN.findall(secret)))
 
 
 _DIGIT = re.compile(rb"[0-9]")
@@ -63,7 +63,7 @@ _QUERY_NAMES = (
 
 TEXT_RULES: tuple[Rule, ...] = (
     _key("Anthropic key", rb"sk-ant-[A-Za-z0-9_-]{16,}", b"sk-ant-"),
-    _key("OpenAI key", rb"sk-(?:proj|svcacct|service|admin|None)-[A-Za-z0-9_-]{16,}", b"sk-", holds=_is_random),
+    _key("OpenAI key", rb"sk-(?:proj|svcacct|service|admin|None)-[A-Za-z0-9_-]{16,}", b"sk-", holds=is_random),
     _key("API key", rb"sk-[A-Za-z0-9_-]{20,}", b"sk-", holds=_has_random_run),
     _key("Google API key", rb"AIza[A-Za-z0-9_-]{35}" + _END, b"AIza"),
     _key("Google key", rb"AQ\.Ab[A-Za-z0-9_-]{40,}", b"AQ.Ab"),
@@ -85,7 +85,7 @@ TEXT_RULES: tuple[Rule, ...] = (
             b"aws_secret",
             b"AWS_SECRET",
         ),
-        holds=_is_random,
+        holds=is_random,
     ),
     _key("Azure key", rb"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{20,40}" + _END, b"JQQJ99"),
     _placed(
@@ -100,16 +100,16 @@ TEXT_RULES: tuple[Rule, ...] = (
         *(b"api_key", b"api-key", b"apikey", b"apiKey", b"ApiKey", b"Api-Key", b"API_KEY", b"API-KEY", b"API key"),
         *(b"scription-key", b"scription-Key", b"client_secret", b"clientSecret", b"CLIENT_SECRET", b"access_token"),
         *(b"accessToken", b"account_key", b"accountKey"),
-        holds=_is_random,
+        holds=is_random,
     ),
-    _key("Hugging Face token", rb"(?:hf|api_org)_[A-Za-z0-9]{30,}", b"hf_", b"api_org_", holds=_is_random),
+    _key("Hugging Face token", rb"(?:hf|api_org)_[A-Za-z0-9]{30,}", b"hf_", b"api_org_", holds=is_random),
     _key("Groq key", rb"gsk_[A-Za-z0-9]{30,}", b"gsk_"),
     _key("xAI key", rb"xai-[A-Za-z0-9]{40,}", b"xai-"),
     _key("GitHub token", rb"gh[oprsu]_[A-Za-z0-9]{30,}", *(b"gh%c_" % kind for kind in b"oprsu")),
     _key("GitHub token", rb"github_pat_[A-Za-z0-9_]{22,}", b"github_pat_"),
     _key("GitLab token", rb"glpat-[A-Za-z0-9_-]{20,}", b"glpat-"),
-    _key("Slack token", rb"xox[abeoprs](?:\.xox[abeoprs])?-[A-Za-z0-9-]{10,}", b"xox", holds=_is_random),
-    _key("Slack token", rb"xapp-[0-9]-[A-Za-z0-9-]{10,}", b"xapp-", holds=_is_random),
+    _key("Slack token", rb"xox[abeoprs](?:\.xox[abeoprs])?-[A-Za-z0-9-]{10,}", b"xox", holds=is_random),
+    _key("Slack token", rb"xapp-[0-9]-[A-Za-z0-9-]{10,}", b"xapp-", holds=is_random),
     _placed(
         "Slack webhook",
         rb"hooks\.slack\.com\\*/services\\*/(?P<secret>[A-Za-z0-9]{8,}\\*/[A-Za-z0-9]{8,}\\*/[A-Za-z0-9]{16,})",
@@ -121,7 +121,7 @@ TEXT_RULES: tuple[Rule, ...] = (
         "bearer token",
         rb"(?<![A-Za-z0-9])bearer(?: |%20|\+)(?P<secret>[A-Za-z0-9._~+/-]{20,}=*)",
         *(b"earer ", b"EARER ", b"earer%20", b"earer+"),
-        holds=_is_random,
+        holds=is_random,
     ),
     Rule(
         "private key",
@@ -135,7 +135,7 @@ TEXT_RULES: tuple[Rule, ...] = (
         "key in an address",
         rb"[?&]" + _QUERY_NAMES + rb"=(?P<secret>[A-Za-z0-9_.~%+/-]{16,})",
         *(b"key=", b"Key=", b"token=", b"Token=", b"_secret=", b"sig=", b"ignature=", b"redential="),
-        holds=_is_random,
+        holds=is_random,
     ),
     _placed("password in an address", rb"://[^\s/@:\"'\\<>*]{1,200}:(?P<secret>[^\s/@:\"'\\<>*]{8,200})@", b"://"),
 )
