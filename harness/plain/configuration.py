@@ -85,7 +85,7 @@ def configure(
     match_on = settings.get("match_on")
     loose = match_on is not None and not {"body", "raw_body"} & set(match_on)
     return Configuration(
-        path=_shortened(Path(path)),
+        path=_shortened(Path(os.path.normpath(path))),
         shared=tuple(Path(folder, one) for one in shared),
         filters=filters,
         repeats=bool(settings.get("allow_playback_repeats", False)),
