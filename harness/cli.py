@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from harness.commands import authoring, drift, interchange, moving, results, running, scan
+from harness.commands import authoring, drift, interchange, moving, recovering, results, running, scan
 from harness.commands.console import say
 from harness.errors import ExitCode, HarnessError
 
@@ -41,6 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="harness", description="Did this change make our agent worse?")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for module in (running, drift, results, moving, interchange, scan, authoring):
+    for module in (running, drift, results, moving, interchange, scan, recovering, authoring):
         module.add(commands)
     return parser

@@ -17,7 +17,7 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["is_staged", "locked", "naming", "put", "stage", "sweep", "sync_folder", "write_whole"]
+__all__ = ["Lock", "is_staged", "locked", "naming", "put", "stage", "sweep", "sync_folder", "write_whole"]
 
 _STAGED = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
@@ -112,6 +112,38 @@ def locked(place: Path, *, shared: bool = False, wait: bool = True) -> Iterator[
         yield _lock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     finally:
         os.close(handle)
+
+
+class Lock:
+    """A file open for writing, locked until it is released: also while it is renamed, or replaced by another."""
+
+    def __init__(self, file: Path, *, create: bool = False) -> None:
+        """``held`` says whether it was got. Raises :class:`OSError` where the file can't be written."""
+        self.held = False
+        """Whether no other process has it."""
+        while True:
+            self.handle = os.open(file, os.O_RDWR | (os.O_CREAT if create else 0), 0o644)
+            self.held = sys.platform == "win32" or _lock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not self.held or _is_at(self.handle, file):
+                return
+            self.release()  # it was replaced or removed between the two
+
+    def release(self) -> None:
+        """Leave it to others."""
+        os.close(self.handle)
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _is_at(handle: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(handle: int, operation: int) -> bool:

@@ -6,6 +6,7 @@
     ├── BadInputError          files or arguments that can't be used; carries every fault found
     ├── RegistryError          conftest declared something twice or names something unknown
     ├── CassetteError          a cassette can't be read, written or trusted
+    │   └── UnwritableError    the disk is full, read-only or not ours; nothing was changed
     ├── StalledError           a trial does not end: it waits for what never happens, or runs in a circle
     ├── InterceptionError      our interception is not in the path of a client; nothing was sent
     ├── ToolError              a tool refused or failed; the agent hands it back to the model
@@ -41,6 +42,7 @@ __all__ = [
     "StalledError",
     "ToolError",
     "TransientError",
+    "UnwritableError",
 ]
 
 
@@ -113,6 +115,19 @@ class CassetteError(HarnessError):
     """A cassette that can't be read, written or trusted. The text begins with ``file:line``."""
 
     exit_code = ExitCode.USAGE
+
+    @staticmethod
+    def join(errors: Iterable[CassetteError]) -> CassetteError:
+        """Several as one, each told once: that the disk refuses only where that is all there is."""
+        errors = tuple(errors)
+        kind = UnwritableError if all(isinstance(error, UnwritableError) for error in errors) else CassetteError
+        return kind("\n".join(sorted(set(map(str, errors)))))
+
+
+class UnwritableError(CassetteError):
+    """A cassette or journal that the disk does not take: it is full, read-only, or not ours to write."""
+
+    exit_code = ExitCode.ERRORED
 
 
 class InterceptionError(HarnessError):

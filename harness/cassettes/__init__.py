@@ -3,12 +3,15 @@
 from harness.cassettes.extending import ExtendSession
 from harness.cassettes.files import load_cassette, save_cassette
 from harness.cassettes.interception import assert_in_path, covered, intercepted, routed
+from harness.cassettes.journal import Journal, Leftover, read_journal
 from harness.cassettes.plain import Filters, PlainSession
 from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
     "ExtendSession",
     "Filters",
+    "Journal",
+    "Leftover",
     "PlainSession",
     "Played",
     "RecordSession",
@@ -19,6 +22,7 @@ __all__ = [
     "describe_unplayed",
     "intercepted",
     "load_cassette",
+    "read_journal",
     "routed",
     "save_cassette",
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
-from harness.errors import CassetteMissError
+from harness.errors import CassetteError, CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
@@ -30,14 +30,17 @@ class ExtendSession:
         cassette: Cassette,
         *,
         clock: ExtendedClock,
-        journal: Path | None,
+        journal: Journal | None,
         volatile: tuple[str, ...] = (),
         renames: Renames = NO_RENAMES,
     ) -> None:
         self.mismatch: Mismatch | None = None
         self._replay = ReplaySession(cassette, clock=clock, volatile=volatile, renames=renames)
         self._clock = clock
-        self._journal = journal
+        self.journal = journal
+        """Where exchanges are kept from the first live one on."""
+        self.broken: CassetteError | None = None
+        """Why the trial could not go live although nothing forbade it."""
         self._live: RecordSession | None = None
         self._user_turn = 1
         self._lock = threading.Lock()
@@ -92,7 +95,11 @@ class ExtendSession:
                     stored = self._stored_conversation(request)
                     if stored is not None:
                         raise self._refuse(stored) from None
-                    self._live = self._go_live()
+                    try:
+                        self._live = self._go_live()
+                    except CassetteError as error:  # no agent may take it for an answer
+                        self.broken = error
+                        raise self.refuse(str(error), request.uri) from error
         stored = self._stored_conversation(request)
         if stored is not None:
             raise self._refuse(stored)
@@ -112,10 +119,9 @@ class ExtendSession:
 
     def _go_live(self) -> RecordSession:
         self._clock.go_live()
-        live = RecordSession(clock=self._clock, journal=self._journal)
+        replayed = [each.exchange for each in self._replay.played]
+        live = RecordSession(clock=self._clock, journal=self.journal, replayed=replayed)
         live.user_turn = self._user_turn
-        for each in self._replay.played:
-            live.keep(each.exchange)
         return live
 
     def _stored_conversation(self, request: HttpRequest) -> str | None:

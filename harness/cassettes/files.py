@@ -9,7 +9,7 @@ from harness.cassettes.interactions import read_interactions
 from harness.cassettes.reading import MAX_BYTES, UnreadableError, read_yaml
 from harness.cassettes.writing import write_cassette
 from harness.disk import write_whole
-from harness.errors import CassetteError
+from harness.errors import CassetteError, UnwritableError
 from harness.records.exchange import Cassette
 
 __all__ = ["load_cassette", "save_cassette"]
@@ -22,13 +22,13 @@ _REMEDY = "restore it from version control, or record it again"
 def save_cassette(path: Path, cassette: Cassette) -> None:
     """Write the file: whole, synced, then renamed into its place. Missing folders are made.
 
-    Raises :class:`CassetteError` where the disk refuses; an earlier file is then as it was.
+    Raises :class:`UnwritableError` where the disk refuses; an earlier file is then as it was.
     """
     try:
         write_whole(path, write_cassette(cassette).encode())
     except (OSError, UnicodeEncodeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
-        raise CassetteError(f"{_shown(path)}:1: can't be written: {what}; nothing was changed") from error
+        raise UnwritableError(f"{_shown(path)}:1: can't be written: {what}; nothing was changed") from error
 
 
 def load_cassette(path: Path) -> Cassette:

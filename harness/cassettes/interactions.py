@@ -27,7 +27,7 @@ from harness.records.exchange import (
     HttpResponse,
 )
 
-__all__ = ["read_interactions"]
+__all__ = ["read_exchanges", "read_interactions"]
 
 _OWN_KEYS = {"harness", "imported_from", "exchanges", "digest"}
 _NOT_ON_REPLAY = {"content-encoding", "content-length", "transfer-encoding"}
@@ -64,6 +64,11 @@ def read_interactions(root: Node, text: str) -> Cassette:
         raise UnreadableError(digest.line, "is not what was recorded: the digest differs, so it was cut or edited")
     imported_from = _text(own["imported_from"]) if "imported_from" in own else None
     return Cassette(metadata=_read_metadata(top["metadata"]), exchanges=exchanges, imported_from=imported_from)
+
+
+def read_exchanges(root: Node) -> tuple[Exchange, ...]:
+    """The exchanges of a file of our own that has no head yet. Raises :class:`UnreadableError`."""
+    return tuple(_read_exchange(*pair) for pair in _pairs(root))
 
 
 def _pairs(root: Node) -> list[tuple[Node, Node]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.cassettes.cleaning import mask_request
 from harness.cassettes.content import decode_response
+from harness.cassettes.journal import Journal
 from harness.cassettes.matching import Index
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
 from harness.errors import CassetteMissError
@@ -181,7 +182,7 @@ class _FilteredSession(RecordSession):
     """Keeps what the user's settings leave of each exchange."""
 
     def __init__(self, filters: Filters, *, clock: SystemClock, journal: Path) -> None:
-        super().__init__(clock=clock, journal=journal)
+        super().__init__(clock=clock, journal=Journal(journal))
         self._filters = filters
         self._dropped: set[int] = set()
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from harness.cassettes.cleaning import clean_exchange, mask_request
 from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
+from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
 from harness.cassettes.mismatch import unplayed_mismatch
-from harness.cassettes.writing import write_exchange, write_head
-from harness.errors import CassetteError, CassetteMissError
+from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
@@ -21,8 +20,6 @@ from harness.seams import Clock, ReplayClock
 from harness.secrets import declared_redaction, known_secrets
 
 __all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
-
-_SIMULATED = "x-simulated-provider"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,28 +264,28 @@ class Recording:
 class RecordSession:
     """Lets a trial's requests through to the network, and keeps what passes."""
 
-    def __init__(self, *, clock: Clock, journal: Path | None) -> None:
+    def __init__(self, *, clock: Clock, journal: Journal | None, replayed: Iterable[Exchange] = ()) -> None:
+        """``replayed``: what took place in this trial before, and stands in its journal first.
+
+        Raises :class:`CassetteError` where there can be no journal.
+        """
         self.user_turn = 1
         self.mismatch: Mismatch | None = None
         self.closed = False
         self._clock = clock
-        self._journal = journal
+        self.journal = journal
+        """Where exchanges are kept as they end."""
         self._declared = declared_redaction()
         self._begun: list[Recording] = []
         self._lock = threading.Lock()
         if journal is not None:
-            _write(journal, "w", write_head())
+            journal.begin(replayed)
 
     @property
     def played(self) -> list[Played]:
         """The exchanges that have ended, in the order in which they began."""
         begun = list(self._begun)
         return [Played(one.exchange, one.user_turn) for one in begun if one.exchange is not None]
-
-    @property
-    def simulated(self) -> bool:
-        """Whether any response says of itself that it was simulated."""
-        return any(name == _SIMULATED for each in self.played for name, _ in each.exchange.response.headers)
 
     def meet(self, request: HttpRequest) -> Recording:
         """A request is about to be sent."""
@@ -309,21 +306,14 @@ class RecordSession:
 
     def keep(self, exchange: Exchange) -> None:
         """Append an exchange that has ended to the journal, where there is one."""
-        if self._journal is not None:
+        if self.journal is not None:
             with self._lock:
-                _write(self._journal, "a", write_exchange(exchange))
+                self.journal.add(exchange)
 
     def close(self) -> None:
         """Let nothing more through; what is still open ends here, as abandoned."""
         self.closed = True
         for recording in list(self._begun):
             recording.end(Ending.ABANDONED)
-
-
-def _write(path: Path, mode: str, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open(mode, encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise CassetteError(f"{path}:1: the journal can't be written: {error.strerror}; nothing is recorded") from error
+        if self.journal is not None:
+            self.journal.release()

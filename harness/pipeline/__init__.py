@@ -8,6 +8,7 @@ from harness.pipeline.gathering import gather_cases, open_project, settle_trials
 from harness.pipeline.leftovers import find_orphans
 from harness.pipeline.moving import carry_out, plan_move
 from harness.pipeline.plan import Mode, Plan
+from harness.pipeline.recovering import interrupted, recover
 from harness.pipeline.results import (
     attach,
     check_single,
@@ -37,9 +38,11 @@ __all__ = [
     "find_drift",
     "find_orphans",
     "gather_cases",
+    "interrupted",
     "open_project",
     "plan_move",
     "propose",
+    "recover",
     "reject",
     "render_report",
     "reopen",

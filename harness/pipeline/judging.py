@@ -6,19 +6,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cassettes import RecordSession, ReplaySession, describe_unplayed, load_cassette, routed
+from harness.cassettes import ExtendSession, RecordSession, ReplaySession, describe_unplayed, load_cassette, routed
 from harness.cassettes.form import digest_of
 from harness.errors import BadInputError, CassetteMissError, Fault
 from harness.loading import digest, read_rubric
-from harness.pipeline.keeping import drop_empty, keep_recording
+from harness.pipeline.keeping import begin_journal, drop_empty, keep_recording
 from harness.pipeline.plan import Mode, Plan
+from harness.pipeline.recovering import left_over
 from harness.providers import api_for, connect
 from harness.records.exchange import Cassette
 from harness.records.scenario import Case, Verdict
 from harness.records.score import Score, ScoreStatus
 from harness.records.trace import Trace
 from harness.scorers.judges import judge_score, judge_trace
-from harness.seams import RecordedClock, SystemClock
+from harness.seams import ExtendedClock, RecordedClock, SystemClock
 from harness.store import cassette_file, pending_place
 
 __all__ = ["Judge", "Judging"]
@@ -83,18 +84,31 @@ class Judging:
             return _not_judged(verdict, describe_unplayed(session).cause.replace("the agent", "the judge"))
         return score
 
-    async def _ask(self, verdict: Verdict, file: Path | None) -> Score:
-        """A verdict asked for now; with a file its exchanges are kept there, apart from the agent's."""
+    async def _ask(self, verdict: Verdict, file: Path | None, *, resumes: bool = True) -> Score:
+        """A verdict asked for now; with a file its exchanges are kept there, apart from the agent's.
+
+        One that was interrupted goes on where it was, if it was on this very trial.
+        """
         rubric = read_rubric(self.plan.project, self.case.scenario, verdict.rubric)
-        session = RecordSession(clock=SystemClock(), journal=file.with_suffix(".journal") if file else None)
+        texts = {"rubric": digest(rubric)}
+        journal = begin_journal(file, self.case, self.number, texts=texts, judge=verdict.rubric) if file else None
+        left = left_over(file) if file and resumes else None
+        session: RecordSession | ExtendSession
+        if left is None:
+            session = RecordSession(clock=SystemClock(), journal=journal)
+        else:
+            session = ExtendSession(left, clock=ExtendedClock(), journal=journal, volatile=self.plan.project.volatile)
         with routed(session):
             score = await self._judge(verdict, rubric)
+        if isinstance(session, ExtendSession) and session.broken is not None:
+            raise session.broken
+        if score.status is ScoreStatus.NOT_JUDGED and left is not None:
+            return await self._ask(verdict, file, resumes=False)
         if score.status is ScoreStatus.NOT_JUDGED:  # it was asked just now, so to record it is no way to mend it
             score = score.model_copy(update={"status": ScoreStatus.ERRORED})
         if file is not None and score.status is ScoreStatus.ERRORED:
             drop_empty(self.plan.project, file, session)
         elif file is not None:
-            texts = {"rubric": digest(rubric)}
             kept: Cassette = keep_recording(file, session, self.case, self.number, texts=texts, judge=verdict.rubric)
             if self.plan.mode is Mode.EXTEND:
                 self.pending[file.name] = digest_of(kept.exchanges)

@@ -6,22 +6,35 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cassettes import ExtendSession, RecordSession, load_cassette, save_cassette
+from harness.cassettes import ExtendSession, Journal, RecordSession, load_cassette, save_cassette
 from harness.cassettes.canonical import place_of
-from harness.errors import CassetteError
+from harness.errors import CassetteError, UnwritableError
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange
 from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import drop_file
 
-__all__ = ["drop_empty", "keep_extension", "keep_recording"]
+__all__ = ["begin_journal", "drop_empty", "keep_extension", "keep_recording"]
 
 _SIMULATED = "simulated provider (`harness provider`): written by a script, not by a model"
 _LIVE = "live provider"
 
 
+def begin_journal(
+    file: Path, case: Case, number: int, *, texts: Mapping[str, str], judge: str | None = None
+) -> Journal:
+    """The journal of a recording that is to become this file."""
+    return Journal(file.with_suffix(".journal"), _describe(case, number, texts, _LIVE, judge))
+
+
 def keep_recording(
-    file: Path, session: RecordSession, case: Case, number: int, *, texts: Mapping[str, str], judge: str | None = None
+    file: Path,
+    session: RecordSession | ExtendSession,
+    case: Case,
+    number: int,
+    *,
+    texts: Mapping[str, str],
+    judge: str | None = None,
 ) -> Cassette:
     """Write one trial's exchanges, whole, in place of an earlier recording; the file's new content.
 
@@ -34,9 +47,7 @@ def keep_recording(
         exchanges = earlier.exchanges
         metadata = _keep_date(metadata, earlier)
     cassette = Cassette(metadata=metadata, exchanges=exchanges)
-    if cassette != earlier:
-        save_cassette(file, cassette)
-    file.with_suffix(".journal").unlink(missing_ok=True)
+    _keep(file, cassette, session.journal, is_new=cassette != earlier)
     return cassette
 
 
@@ -53,12 +64,27 @@ def keep_extension(
         metadata=_keep_date(_describe(case, number, texts, origin, None), base if session.live is None else None),
         exchanges=tuple(each.exchange for each in session.played),
     )
-    save_cassette(file, cassette)
-    file.with_suffix(".journal").unlink(missing_ok=True)
+    _keep(file, cassette, session.journal)
     return cassette
 
 
-def drop_empty(project: Project, file: Path, session: RecordSession) -> None:
+def _keep(file: Path, cassette: Cassette, journal: Journal | None, *, is_new: bool = True) -> None:
+    """Write a cassette; only then its journal goes. Raises :class:`UnwritableError` with what is kept all the same."""
+    if journal is not None and is_new:
+        journal.end(cassette.metadata)
+    try:
+        if is_new:
+            save_cassette(file, cassette)
+    except UnwritableError as error:
+        left = "" if journal is None else f"; its answers are in {journal.path.name}, so then: harness recover"
+        if journal is not None and journal.failure:
+            left = f"; the journal holds only a part of its answers: {journal.failure}"
+        raise UnwritableError(f"{error}{left}") from error
+    if journal is not None:
+        journal.drop()
+
+
+def drop_empty(project: Project, file: Path, session: RecordSession | ExtendSession) -> None:
     """Remove the journal of a recording in which nothing was answered: there is nothing to recover."""
     if not any(each.exchange.response.status for each in session.played):
         drop_file(file.with_suffix(".journal"), project.cassettes)
@@ -76,8 +102,9 @@ def _describe(case: Case, number: int, texts: Mapping[str, str], origin: str, ju
     )
 
 
-def _origin(session: RecordSession) -> str:
-    return _SIMULATED if session.simulated else _LIVE
+def _origin(session: RecordSession | ExtendSession) -> str:
+    headers = (name for each in session.played for name, _ in each.exchange.response.headers)
+    return _SIMULATED if "x-simulated-provider" in headers else _LIVE
 
 
 def _keep_date(metadata: CassetteMetadata, earlier: Cassette | None) -> CassetteMetadata:

@@ -18,7 +18,7 @@ from harness.records.run import Run, Trial
 from harness.records.scenario import Case, Judged
 from harness.scoring import conclude_case
 from harness.secrets import declaring
-from harness.store import surplus_cassettes
+from harness.store import check_finished, finish, surplus_cassettes
 
 __all__ = ["run_case", "run_cases"]
 
@@ -29,6 +29,8 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     Raises :class:`BadInputError` or :class:`CassetteError` with the faults of every case, after all have run, and
     :class:`HarnessError` where a task that an agent started ends the process.
     """
+    if plan.mode not in (Mode.REPLAY, Mode.LIVE):
+        finish(plan.project)
     gathering = _Gathering(plan)
     with intercepted():
         try:
@@ -52,6 +54,7 @@ def run_case(plan: Plan, case: Case) -> Run:
 
 
 def _replay_case(plan: Plan, case: Case) -> Run:
+    check_finished(plan.project)
     texts = text_digests(case)
     with declaring(plan.project.redaction):
         numbers = range(1, case.scenario.trials + 1)
@@ -66,7 +69,7 @@ class _Gathering:
         self._listen = plan.listen
         self._parts: list[Run] = []
         self._faults: list[Fault] = []
-        self._broken: list[str] = []
+        self._broken: list[CassetteError] = []
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -76,7 +79,7 @@ class _Gathering:
         except BadInputError as error:
             self._faults.extend(error.faults)
         except CassetteError as error:
-            self._broken.append(str(error))
+            self._broken.append(error)
 
     def add(self, part: Run) -> None:
         """A case has ended."""
@@ -86,7 +89,7 @@ class _Gathering:
     def merge(self) -> Run:
         """The whole run. Raises what was wrong with any case."""
         if self._broken:
-            raise CassetteError("\n".join(sorted({*self._broken, *map(str, self._faults)})))
+            raise CassetteError.join([*self._broken, *(CassetteError(str(fault)) for fault in self._faults)])
         if self._faults:
             raise BadInputError(dict.fromkeys(self._faults))
         return Run.merge(self._parts)

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from harness.cassettes import ExtendSession, RecordSession, ReplaySession, load_cassette
+from harness.cassettes import ExtendSession, Journal, RecordSession, ReplaySession, load_cassette
 from harness.cassettes.form import digest_of
 from harness.errors import InterceptionError, StalledError
 from harness.pipeline.judging import Judging
-from harness.pipeline.keeping import drop_empty, keep_extension, keep_recording
+from harness.pipeline.keeping import begin_journal, drop_empty, keep_extension, keep_recording
 from harness.pipeline.plan import Mode, Plan
+from harness.pipeline.recovering import left_over
 from harness.records.exchange import Cassette
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.outcome import Outcome
@@ -96,45 +97,76 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     return await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
 
 
-async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, resumes: bool = True) -> Trial:
+    """Ask the provider. A recording that was interrupted goes on where it was, as far as its answers fit."""
     keep = plan.mode is Mode.RECORD
     file = cassette_file(plan.project, case, number)
-    clock = SystemClock()
-    session = RecordSession(clock=clock, journal=file.with_suffix(".journal") if keep else None)
+    journal = begin_journal(file, case, number, texts=texts) if keep else None
+    left = left_over(file) if keep and resumes else None
+    clock: SystemClock | ExtendedClock
+    session: RecordSession | ExtendSession
+    if left is None:
+        clock = SystemClock()
+        session = RecordSession(clock=clock, journal=journal)
+    else:
+        clock = ExtendedClock()
+        session = ExtendSession(left, clock=clock, journal=journal, volatile=plan.project.volatile)
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    if isinstance(session, ExtendSession) and session.broken is not None:
+        raise session.broken
+    if isinstance(session, ExtendSession) and _is_stuck(session, ran):
+        return await _ask(plan, case, number, texts, resumes=False)
     if ran.unreachable is not None:
         if keep:
             drop_empty(plan.project, file, session)
-        return _bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
+        return _bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
     if keep:
         keep_recording(file, session, case, number, texts=texts)
     return await _conclude(plan, case, number, ran)
 
 
-async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
+async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str], *, resumes: bool = True) -> Trial:
     """Replay what waits to be accepted, or else what was; where the agent leaves it, go on live."""
     file = cassette_file(plan.project, case, number)
     waiting = pending_place(file)
-    base = _base(waiting if waiting.is_file() else file, number)
+    left = left_over(waiting) if resumes else None
+    base = left or _base(waiting if waiting.is_file() else file, number)
     clock = ExtendedClock()
-    journal = waiting.with_suffix(".journal")
+    journal = begin_journal(waiting, case, number, texts=texts)
     session = ExtendSession(
         base, clock=clock, journal=journal, volatile=plan.project.volatile, renames=plan.project.renames
     )
     subject = plan.registry.find_subject(case.scenario.subject)
     ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    if session.broken is not None:
+        raise session.broken
+    if left is not None and _is_stuck(session, ran):
+        return await _extend(plan, case, number, texts, resumes=False)
     if ran.unreachable is not None:
         if session.live is not None:
             drop_empty(plan.project, waiting, session.live)
-        return _bare_trial(case, number, Outcome.ERRORED, f"the provider could not be used: {ran.unreachable}")
-    pending = {waiting.name: digest_of(base.exchanges)} if waiting.is_file() else {}
+        return _bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
+    pending = {waiting.name: digest_of(base.exchanges)} if waiting.is_file() and left is None else {}
     ended = ran.mismatch is None and ran.trace.raised is None
     changed = session.unplayed or _changed_text(base, texts) is not None or not file.is_file()
-    if session.live is not None or (ended and changed):
+    if session.live is not None or left is not None or (ended and changed):
         kept = keep_extension(waiting, session, base, case, number, texts=texts)
         pending = {waiting.name: digest_of(kept.exchanges)}
     return await _conclude(plan, case, number, ran, pending)
+
+
+def _is_stuck(session: ExtendSession, ran: Ran) -> bool:
+    """Whether an interrupted recording can't go on, so that its trial is to be asked from the start.
+
+    Its conversation is stored at the provider, or its answers end in a failure of the provider once more.
+    """
+    return session.mismatch is not None or (session.live is None and ran.trace.raised is not None)
+
+
+def _without_provider(cause: str, journal: Journal | None) -> str:
+    lost = f"; an answer could not be kept: {journal.failure}" if journal and journal.failure else ""
+    return f"the provider could not be used: {cause}{lost}"
 
 
 def _base(file: Path, number: int) -> Cassette:

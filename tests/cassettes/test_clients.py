@@ -17,6 +17,7 @@ import requests
 import urllib3
 
 from harness.cassettes import (
+    Journal,
     Played,
     RecordSession,
     ReplaySession,
@@ -320,7 +321,7 @@ def test_recorded_time_passes_in_replay(server: Any) -> None:
 def test_the_journal_holds_each_exchange_as_it_ends(server: Any, tmp_path: Path) -> None:
     """After each call, before the trial ends, the journal reads as a cassette of what has ended."""
     journal = tmp_path / "deep" / "1.journal"
-    session = RecordSession(clock=SystemClock(), journal=journal)
+    session = RecordSession(clock=SystemClock(), journal=Journal(journal))
     with intercepted(), routed(session):
         for count in (1, 2):
             CLIENTS["httpx2"](f"{server.url}/v1/one", BODY)
@@ -336,7 +337,6 @@ def test_the_user_turn_is_noted_with_each_exchange(server: Any) -> None:
             session.user_turn = turn
             CLIENTS["requests"](f"{server.url}/v1/one", BODY)
     assert [each.user_turn for each in session.played] == [1, 2]
-    assert not session.simulated
 
 
 def test_plain_http_client_is_refused_by_name(server: Any) -> None:

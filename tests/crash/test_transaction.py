@@ -64,7 +64,7 @@ def test_whenever_it_is_killed_all_or_nothing_has_changed(tmp_path: Path) -> Non
     ends = set()
     for count in itertools.count():
         project = make_project(tmp_path / str(count))
-        if not killed_at(count, lambda project=project: change(project)):  # type: ignore[misc]
+        if not killed_at(count, lambda project=project: change(project)):
             break
         finish(project)
         state = held(project)
@@ -79,7 +79,7 @@ def test_whenever_finishing_is_killed_it_can_be_finished(tmp_path: Path) -> None
     files = {**BEFORE, **interrupted(tmp_path)}
     for count in itertools.count():
         project = make_project(tmp_path / str(count), files)
-        died = killed_at(count, lambda project=project: finish(project))  # type: ignore[misc]
+        died = killed_at(count, lambda project=project: finish(project))
         finish(project)
         assert held(project) == AFTER, count
         if not died:
@@ -153,7 +153,7 @@ def interrupted(root: Path) -> dict[str, bytes]:
     """The files of a project in which :func:`change` was decided, and nothing of it done."""
     for count in itertools.count():
         project = make_project(root / "tries" / str(count))
-        assert killed_at(count, lambda project=project: change(project))  # type: ignore[misc]
+        assert killed_at(count, lambda project=project: change(project))
         if RECORD in held(project):
             return held(project)
     raise AssertionError
