@@ -21,7 +21,7 @@ from harness.secrets.leaves import Path, read_leaves
 from harness.secrets.masks import mark_masks, settle
 from harness.secrets.rules import ADDRESS_RULES, TEXT_RULES, Rule
 from harness.secrets.streams import STREAMED_LINE, joined_texts
-from harness.secrets.values import secret_values, written_forms
+from harness.secrets.values import Form, secret_values, written_forms
 
 __all__ = ["Secrets", "declared_redaction", "declaring", "known_secrets"]
 
@@ -137,10 +137,10 @@ class Secrets:
         return any(re.search(r"[^\w.~$@#%^*()+=,:;?!{}\[\]|-]", value, re.ASCII) for value in self._values)
 
     @cached_property
-    def _literals(self) -> dict[bytes, str]:
-        """Each form of each value, and what to call it. The longest come first: one value may hold another."""
-        forms = {form: name for value, name in self._values.items() for form in written_forms(value)}
-        return dict(sorted(forms.items(), key=lambda item: -len(item[0])))
+    def _forms(self) -> tuple[tuple[Form, str], ...]:
+        """Each form of each value, and what to call it."""
+        forms = {form.text: (form, name) for value, name in self._values.items() for form in written_forms(value)}
+        return tuple(forms.values())
 
     @cached_property
     def _own(self) -> tuple[tuple[str, str | None, regex.Pattern[str]], ...]:
@@ -154,11 +154,11 @@ class Secrets:
         )
 
     def _find_plain(self, text: bytes) -> Iterator[Finding]:
-        for form, name in self._literals.items():
-            start = text.find(form)
+        for form, name in self._forms:
+            start = text.find(form.text)
             while start != -1:
-                yield Finding(f"value of {name}", ((start, start + len(form)),))
-                start = text.find(form, start + len(form))
+                yield Finding(f"value of {name}", (_reach(text, start, form),))
+                start = text.find(form.text, start + len(form.text))
         rules = {rule: None for hint, rules in _HINTS.items() if hint in text for rule in rules}
         yield from _matches(rules, text)
         if self._own:
@@ -188,6 +188,16 @@ class Secrets:
                     value = text[slice(*leaf.span)]
                     if _lies_under(leaf.path, path) and (leaf.is_text or value.isdigit()):
                         yield Finding(label, (leaf.span,), label, value, is_number=not leaf.is_text)
+
+
+def _reach(text: bytes, start: int, form: Form) -> Span:
+    """Where a form stands, with the characters that it shares with its neighbours, and base64's padding."""
+    end = start + len(form.text)
+    before = start - 1 if form.shares_first and start else start
+    if form.shares_last and text[end : end + 1].isalnum():
+        end += 1
+        end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip(b"="))
+    return before, end
 
 
 def _matches(rules: Iterable[Rule], text: bytes) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ import base64
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urlsplit
 
-__all__ = ["SHORTEST", "is_secret_value", "secret_values", "written_forms"]
+__all__ = ["SHORTEST", "Form", "is_secret_value", "secret_values", "written_forms"]
 
 SHORTEST = 8
 """Shorter values are ordinary words and numbers more often than secrets."""
@@ -30,6 +31,18 @@ _COMMON = {
     *("staging", "testing", "undefined", "username", "your-api-key", "anonymous", "internal", "keychain", "keyring"),
     *("optional", "redacted", "unlimited", "not-needed", "not-used", "12345678", "123456789", "1234567890"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A value as it is written somewhere."""
+
+    text: bytes
+    """What is the same whatever stands around it."""
+    shares_first: bool = False
+    """Whether the character before holds bits of the value too: in base64 three bytes share four characters."""
+    shares_last: bool = False
+    """Whether the character after it does."""
 
 
 def secret_values(environ: Mapping[str, str], names: Collection[str] = ()) -> dict[str, str]:
@@ -57,21 +70,21 @@ def is_secret_value(value: str) -> bool:
     return not (value[0] in "/~." and len(value) < 500 and Path(value).exists())
 
 
-def written_forms(value: str) -> Iterator[bytes]:
+def written_forms(value: str) -> Iterator[Form]:
     """The value as it stands in a body, an address, in JSON, or in base64 at each of the three offsets."""
     plain = value.encode("utf-8", "surrogateescape")
-    yield plain
+    yield Form(plain)
     for escaped in (quote(plain, safe=""), quote(plain), quote_plus(plain)):
-        yield escaped.encode()
-        yield re.sub(r"%..", lambda match: match.group().lower(), escaped).encode()
+        yield Form(escaped.encode())
+        yield Form(re.sub(r"%..", lambda match: match.group().lower(), escaped).encode())
     text = plain.decode("utf-8", "replace")
     for ascii_only in (True, False):
-        yield json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode()
+        yield Form(json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode())
     for offset in range(3):
-        # the first and last characters depend on the neighbours too, and are left out
-        coded = base64.b64encode(b"\0" * offset + plain)[(0, 2, 3)[offset] : (offset + len(plain)) * 8 // 6]
-        yield coded
-        yield coded.translate(bytes.maketrans(b"+/", b"-_"))
+        bits = (offset + len(plain)) * 8
+        coded = base64.b64encode(b"\0" * offset + plain)[(0, 2, 3)[offset] : bits // 6]
+        yield Form(coded, shares_first=offset > 0, shares_last=bits % 6 > 0)
+        yield Form(coded.translate(bytes.maketrans(b"+/", b"-_")), shares_first=offset > 0, shares_last=bits % 6 > 0)
 
 
 def _is_secret_name(name: str) -> bool:
