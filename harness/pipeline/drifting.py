@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from harness.cassettes import load_cassette
 from harness.errors import ExitCode
@@ -14,7 +15,7 @@ from harness.loading.files import shown
 from harness.pipeline.leftovers import find_leftovers
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.running import run_cases
-from harness.records.drift import Cost, Drift, DriftClass, Finding, name_owner
+from harness.records.drift import Cost, Drift, DriftClass, Finding, Remedy, name_owner
 from harness.records.exchange import Cassette
 from harness.records.message import Usage
 from harness.records.mismatch import Mismatch, MismatchKind
@@ -29,6 +30,8 @@ from harness.wire.trace import read_events, total_cost, total_usage
 
 __all__ = ["find_drift"]
 
+_NO_REMEDY = (DriftClass.JUDGE, DriftClass.AGE, DriftClass.RENAME)
+
 
 def find_drift(plan: Plan, cases: Sequence[Case], *, today: date) -> Drift:
     """Replay the cases and report each difference, then what the project's files themselves show.
@@ -40,8 +43,13 @@ def find_drift(plan: Plan, cases: Sequence[Case], *, today: date) -> Drift:
     findings = [found for case in cases for found in _Look(plan.project, case).at(parts[case.scenario.name, case.name])]
     findings += [found for case in cases for found in _old_recordings(plan.project, case, today)]
     findings += _idle_renames(plan.project, cases)
-    skipped = sum(case.scenario.skip is not None for case in cases)
-    return Drift(findings=(*findings, *find_leftovers(plan.project)), cases=len(cases) - skipped, skipped=skipped)
+    skipped = {case.scenario.name for case in cases if case.scenario.skip is not None}
+    return Drift(
+        findings=(*findings, *find_leftovers(plan.project)),
+        remedies=tuple(_remedies(plan.project, findings, skipped)),
+        cases=len(cases) - len(skipped),
+        skipped=len(skipped),
+    )
 
 
 class _Look:
@@ -133,6 +141,44 @@ class _Look:
                 return None
             total = _sum([total, _scaled(_sum(took), trials, len(took))])
         return total
+
+
+def _remedies(project: Project, findings: Sequence[Finding], skipped: set[str]) -> Iterator[Remedy]:
+    """What records anew just what is stale, and then what may be a regression; verdicts alone apart."""
+    for code in (ExitCode.STALE, ExitCode.FAILED):
+        agents = {found.scenario: found for found in findings if found.code is code and found.kind not in _NO_REMEDY}
+        judged = {found.scenario: found for found in findings if found.code is code and found.kind is DriftClass.JUDGE}
+        alone = {name: found for name, found in judged.items() if name not in agents}
+        for options, chosen in (([], agents), (["--judges"], alone)):
+            if chosen:
+                costs = [found.cost for found in chosen.values()]
+                known = [cost for cost in costs if cost is not None]
+                paths = _fold(project, set(chosen), skipped)
+                yield Remedy(
+                    code=code,
+                    command=shlex.join(["harness", "record", *options, *paths]),
+                    cost=_sum(known) if known else None,
+                    unknown=len(costs) - len(known),
+                )
+
+
+def _fold(project: Project, names: set[str], skipped: set[str]) -> list[str]:
+    """The paths of scenarios, and of a folder where all in it are meant; one that is skipped is not recorded anyway."""
+    rest = set(scenario_names(project)) - names - skipped
+    if not rest:
+        return []
+    paths: dict[str, None] = {}
+    for name in sorted(names):
+        parts = name.split("/")
+        folders = ("/".join(parts[:count]) for count in range(1, len(parts)))
+        whole = next((folder for folder in folders if not any(other.startswith(f"{folder}/") for other in rest)), None)
+        paths[shown(project, project.scenarios / whole if whole else _file(project, name))] = None
+    return list(paths)
+
+
+def _file(project: Project, name: str) -> Path:
+    files = (project.scenarios / f"{name}{suffix}" for suffix in (".yaml", ".yml"))
+    return next((file for file in files if file.is_file()), project.scenarios / name)
 
 
 def _took(cassette: Cassette, project: Project) -> Cost:

@@ -11,7 +11,7 @@ from harness.errors import ExitCode
 from harness.records.base import Name, Record, Usd
 from harness.records.mismatch import Difference
 
-__all__ = ["Cost", "Drift", "DriftClass", "Finding", "name_owner"]
+__all__ = ["Cost", "Drift", "DriftClass", "Finding", "Remedy", "name_owner"]
 
 _OWNED = re.compile(r"system prompt|model|output schema|settings|endpoint|tool `[^`]*`")
 
@@ -91,10 +91,23 @@ class Finding(Record):
     """What this alone ends in."""
 
 
+class Remedy(Record):
+    """One command that mends all findings of a kind."""
+
+    code: ExitCode
+    """What the findings end in: stale ones are recorded anew, changed behaviour only if it is meant."""
+    command: str
+    cost: Cost | None
+    """Of those whose cost is known; None where none is."""
+    unknown: int
+    """Cases of unknown cost."""
+
+
 class Drift(Record):
     """All findings of one look at a project."""
 
     findings: tuple[Finding, ...]
+    remedies: tuple[Remedy, ...] = ()
     cases: int
     """Cases that were replayed."""
     skipped: int = 0

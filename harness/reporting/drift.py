@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 
 from harness.errors import ExitCode
-from harness.records.drift import Cost, Drift, DriftClass, Finding, name_owner
+from harness.records.drift import Drift, DriftClass, Finding, Remedy, name_owner
 from harness.records.message import Usage
 from harness.reporting.lines import Line, Style
-from harness.reporting.wording import count, join_commands, money, one_line, tokens, visible
+from harness.reporting.wording import count, money, one_line, tokens, visible
 
 __all__ = ["render_drift", "render_leftovers"]
 
@@ -17,8 +16,6 @@ _NAMED = 10
 """Scenarios of one cause that are named, at most."""
 _DIFF = 30
 """Lines of one difference that are shown, at most."""
-_COMMAND = 4_000
-"""Characters; a shell's line has to be whole to be pasted."""
 _FILES = (
     DriftClass.ORPHAN,
     DriftClass.SURPLUS,
@@ -42,7 +39,7 @@ def render_drift(drift: Drift) -> tuple[Line, ...]:
         lines.extend(_cause_lines(cause, sharing))
     lines.extend(render_leftovers(drift.findings))
     lines.append(_counts(drift))
-    lines.extend(_remedies(drift.findings))
+    lines.extend(_remedies(drift))
     return tuple(lines)
 
 
@@ -107,32 +104,25 @@ def _counts(drift: Drift) -> Line:
     return tuple(piece for piece in pieces if piece[1])
 
 
-def _remedies(findings: Sequence[Finding]) -> Iterator[Line]:
+def _remedies(drift: Drift) -> Iterator[Line]:
     """What is not known yet, and what recording anew takes: the stale apart from what may be a regression."""
-    unknown = sum(found.unknown for found in findings)
+    unknown = sum(found.unknown for found in drift.findings)
     if unknown:
         what = (
             f"{count(unknown, 'recorded exchange')} after a first difference: whether they differ too shows only then"
         )
         yield ((Style.MUTED, what),)
-    for code, says in ((ExitCode.STALE, "to record anew"), (ExitCode.FAILED, "only if the new behaviour is meant")):
-        chosen = [found for found in findings if found.code is code and found.command]
-        if chosen:
-            costs = {(found.scenario, found.case, found.command): found.cost for found in chosen}
-            yield ((Style.PLAIN, f"{says}, {_price(list(costs.values()))}:"),)
-            commands = join_commands(found.command for found in chosen if found.command)
-            yield from (((Style.COMMAND, f"  {one_line(command, _COMMAND)}"),) for command in commands)
+    for remedy in drift.remedies:
+        says = "to record anew" if remedy.code is ExitCode.STALE else "only if the new behaviour is meant"
+        yield ((Style.PLAIN, f"{says}, {_price(remedy)}:"),)
+        yield ((Style.COMMAND, f"  {visible(remedy.command)}"),)
 
 
-def _price(costs: Sequence[Cost | None]) -> str:
+def _price(remedy: Remedy) -> str:
     """What it takes, as far as earlier recordings tell."""
-    known = [cost for cost in costs if cost is not None]
-    prices = [cost.usd for cost in known]
-    usd = None if None in prices else sum((price for price in prices if price is not None), Decimal(0))
-    usage = Usage(
-        input_tokens=sum(cost.input_tokens for cost in known), output_tokens=sum(cost.output_tokens for cost in known)
-    )
-    requests = count(sum(cost.requests for cost in known), "request")
-    unknown = len(costs) - len(known)
-    beside = f", and {count(unknown, 'case')} of unknown cost" if unknown else ""
-    return f"about {requests}, {tokens(usage)}, {money(usd)}{beside}" if known else "at unknown cost"
+    cost = remedy.cost
+    if cost is None:
+        return "at unknown cost"
+    usage = Usage(input_tokens=cost.input_tokens, output_tokens=cost.output_tokens)
+    beside = f", and {count(remedy.unknown, 'case')} of unknown cost" if remedy.unknown else ""
+    return f"about {count(cost.requests, 'request')}, {tokens(usage)}, {money(cost.usd)}{beside}"

@@ -13,6 +13,7 @@ import pytest
 from harness.providers.simulated import running_provider
 from tests.project import DESK, MiniProject
 
+ROOT = Path(__file__).parents[2]
 SECOND = """\
 match: {user: Is order 7 late}
 rules:
@@ -79,7 +80,7 @@ def test_a_changed_prompt_is_one_cause(project: MiniProject) -> None:
     assert lines[3].split(", ") == ["  late/first", "status"]
     assert "about 4 requests" in lines[-2]
     assert "$0.0" in lines[-2]
-    assert lines[-1] == "  harness record scenarios/late/first.yaml scenarios/status.yaml"
+    assert lines[-1] == "  harness record"
     listed = findings(project, code=3)
     assert [(each["scenario"], each["turn"], each["class"]) for each in listed] == [
         ("late/first", 1, "system prompt"),
@@ -254,3 +255,39 @@ def test_a_declared_rename_is_no_drift(project: MiniProject) -> None:
     assert findings(project, "-k", "status", code=0) == []
     ran = project.harness("run")
     assert ran.code == 0, ran.text
+
+
+def test_one_command_records_just_those(project: MiniProject) -> None:
+    """It names a folder where all scenarios in it drifted, and files where only some did."""
+    text = DESK["scenarios/status.yaml"]
+    project.write({"scenarios/late/second.yaml": text, "scenarios/late/third.yaml": f"{text}skip: later\n"})
+    for names, paths in (
+        (("late/second",), "scenarios/late/second.yaml"),
+        (("late/first", "late/second"), "scenarios/late"),
+    ):
+        for name in names:
+            shutil.rmtree(project.root / "cassettes" / name, ignore_errors=True)
+        assert project.harness("drift").out.splitlines()[-1] == f"  harness record {paths}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "cause"),
+    [
+        ("scenarios/support/rubrics/polite-refusal.md", "", "Mind the tone.\n", "the rubric changed"),
+        ("pyproject.toml", "claude-haiku-4-5", "claude-haiku-5", "model: claude-haiku-4-5 → claude-haiku-5"),
+    ],
+)
+def test_a_judge_drifts_by_itself(tmp_path: Path, file: str, old: str, new: str, cause: str) -> None:
+    """A changed rubric or judge is drift of the verdict alone, and only the judge is to be asked anew."""
+    for name in ("scenarios", "cassettes"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    project = MiniProject(tmp_path)
+    text = (tmp_path / file).read_text(encoding="utf-8")
+    project.write({file: text.replace(old, new) if old else text + new})
+    (found,) = findings(project, "-m", "judged", code=3)
+    assert (found["class"], found["scenario"]) == ("judge", "support/refund-insisted")
+    assert cause in found["cause"]
+    assert found["command"] == "harness record --judges scenarios/support/refund-insisted.yaml"
+    assert found["cost"]["requests"] == 1
