@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.cassettes.canonical import canonical_key
 from harness.records.exchange import HttpRequest
@@ -247,3 +249,56 @@ def test_the_boundary_of_an_upload_plays_no_part() -> None:
     assert not same(upload("abc", "one", "two"), upload("xyz", "one", "2"))
     assert not same(upload("abc", "one", "two"), upload("xyz", "onetwo"))
     assert not same(upload("abc", "one--xyz"), upload("xyz", "one--abc"))
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=()), max_size=4)
+    | st.sampled_from(["1", "true", "null", "", "\x001", "e\u0301", "\u00e9", "call_1"])
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "id", "type"]), inner),
+    max_leaves=6,
+)
+
+
+def exact(value: Any) -> Any:
+    """A value in which Python's own equality tells apart what JSON does: `1`, `1.0` and `true`."""
+    if isinstance(value, dict):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    return (type(value), repr(value))
+
+
+@given(values, values, st.sampled_from([None, 1]), st.booleans())
+def test_keys_are_equal_for_equal_values_only(one: Any, other: Any, indent: int | None, ascii_only: bool) -> None:
+    """Of any two values, however they are written, the keys are equal where the values are, and nowhere else."""
+    first = request({"model": "m", "messages": [], "x": one})
+    text = json.dumps({"x": other, "messages": [], "model": "m"}, indent=indent, ensure_ascii=ascii_only)
+    try:
+        second = request(text)
+    except UnicodeEncodeError:  # half a character is in no encoding; escaped it can be sent
+        second = request(json.dumps({"x": other, "messages": [], "model": "m"}))
+    assert same(first, second) == (exact(one) == exact(other))
+
+
+@given(values, values)
+def test_results_of_tools_are_told_apart(one: Any, other: Any) -> None:
+    """What stands in a conversation, in arguments and in results, is never taken for a minted id."""
+
+    def body(value: Any) -> dict[str, Any]:
+        call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"id": value}}
+        result = {
+            "type": "tool_result",
+            "tool_use_id": "toolu_1",
+            "content": [{"type": "text", "text": json.dumps(value, sort_keys=True)}],
+        }
+        return {"messages": [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]}
+
+    assert same(request(body(one), MESSAGES), request(body(other), MESSAGES)) == (exact(one) == exact(other))
