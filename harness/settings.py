@@ -176,7 +176,7 @@ def _read_redaction(file: Path, table: Mapping[str, Any], faults: list[Fault]) -
         secrets = tuple(name for name in listed if name not in variables)
         wrong += _check_patterns((*secrets, *patterns.values()))
     faults += [Fault(file.name, 0, 0, f"[tool.harness] {what}") for what in wrong]
-    return Redaction() if wrong else Redaction(variables, secrets, patterns, tuple(paths), emails)
+    return Redaction() if wrong else Redaction(variables, secrets, tuple(patterns.items()), tuple(paths), emails)
 
 
 def _check_patterns(patterns: Sequence[str]) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 __all__ = ["Redaction"]
 
@@ -16,8 +15,8 @@ class Redaction:
     """Names of environment variables whose values are secret."""
     secrets: tuple[str, ...] = ()
     """Patterns of further secrets."""
-    patterns: Mapping[str, str] = field(default_factory=dict)
-    """Patterns of values to redact, by the name that stands in their place."""
+    patterns: tuple[tuple[str, str], ...] = ()
+    """What stands in the place of values to redact, and their pattern."""
     paths: tuple[str, ...] = ()
     """Dotted paths in JSON bodies to redact; ``*`` is every item of a list or object."""
     emails: bool = False

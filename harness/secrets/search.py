@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 
 import regex
@@ -58,8 +58,13 @@ def declared_redaction() -> Redaction:
 
 def known_secrets(environ: Mapping[str, str] = os.environ, declared: Redaction | None = None) -> Secrets:
     """The secrets of this moment: what the environment holds now, and what the project declares."""
-    declared = declared or declared_redaction()
-    return Secrets(secret_values(environ, declared.variables), declared)
+    return _secrets_of(tuple(environ.items()), declared or declared_redaction())
+
+
+@lru_cache(maxsize=4)
+def _secrets_of(environ: tuple[tuple[str, str], ...], declared: Redaction) -> Secrets:
+    """Kept, because every trial asks, and the environment seldom changes between two."""
+    return Secrets(secret_values(dict(environ), declared.variables), declared)
 
 
 class Secrets:
@@ -147,10 +152,10 @@ class Secrets:
         """The project's own patterns: the kind, what stands in the place, the pattern."""
         declared = self._declared
         own = [("configured pattern", None, pattern) for pattern in declared.secrets]
-        redacted = {**({"email": _EMAIL} if declared.emails else {}), **declared.patterns}
+        redacted = ((("email", _EMAIL),) if declared.emails else ()) + declared.patterns
         return tuple(
             (kind, label, regex.compile(pattern))
-            for kind, label, pattern in (*own, *((name, name, pattern) for name, pattern in redacted.items()))
+            for kind, label, pattern in (*own, *((name, name, pattern) for name, pattern in redacted))
         )
 
     def _find_plain(self, text: bytes) -> Iterator[Finding]:

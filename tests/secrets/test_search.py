@@ -205,7 +205,7 @@ def test_a_project_names_further_secrets() -> None:
 
 def test_redacted_values_stay_apart() -> None:
     """The same pseudonym for the same value, another for another, and the rest as it was."""
-    declared = Redaction(emails=True, patterns={"customer": r"C-\d{3}"}, paths=("user.id", "items.*.name", "age"))
+    declared = Redaction(emails=True, patterns=(("customer", r"C-\d{3}"),), paths=("user.id", "items.*.name", "age"))
     secrets = Secrets(declared=declared)
     said = {"a": "ada@example.com, bob@example.com, ada@example.com, C-123", "user": {"id": "u7"}, "age": 42}
     body = json.dumps({**said, "items": [{"name": "Ada", "kind": "Ada"}]}).encode()
@@ -239,7 +239,7 @@ PIECES = [
 ]
 PIECES += ["\\", "\\u", "\\/", "api_key=", "&key=", "?key=", "[", '{"', "*", "**"]
 PIECES += ["bearer ", "-----BEGIN PRIVATE KEY-----", "hooks.slack.com/services/", "secretkey", "*masked*", "a1a1eyJ:"]
-ALL = Redaction(emails=True, paths=("a.b",), patterns={"one": "a1"})
+ALL = Redaction(emails=True, paths=("a.b",), patterns=(("one", "a1"),))
 
 
 @given(st.lists(st.sampled_from([*PIECES, *KEYS]), max_size=30), st.sampled_from(["", " "]))

@@ -154,7 +154,7 @@ def test_two_texts_of_one_stream_are_not_mixed() -> None:
 
 def test_a_short_value_in_a_stream_grows_its_chunk() -> None:
     """A pseudonym may be longer than what it stands for; the chunk that holds it grows with it."""
-    with declaring(Redaction(patterns={"pin": r"\d{4}"})):
+    with declaring(Redaction(patterns=(("pin", r"\d{4}"),))):
         kept = record(request("hello"), b"data: 1", b"234\n\n", b"data: x\n\n", kind="text/event-stream").response
     assert kept.body.startswith(b"data: *pin:")
     assert sum(chunk.size for chunk in kept.chunks) == len(kept.body)

@@ -20,7 +20,7 @@ def load(folder: Path, text: str) -> Redaction:
 def test_what_is_declared(tmp_path: Path) -> None:
     """Names in capitals are variables, anything else is a pattern."""
     text = 'secrets = ["CODE", "AB-[0-9]{4}"]\nredact = {emails = true, paths = ["a.*"], patterns = {pin = "1+"}}'
-    assert load(tmp_path, text) == Redaction(("CODE",), ("AB-[0-9]{4}",), {"pin": "1+"}, ("a.*",), True)
+    assert load(tmp_path, text) == Redaction(("CODE",), ("AB-[0-9]{4}",), (("pin", "1+"),), ("a.*",), True)
     assert load(tmp_path, "") == Redaction()
 
 
