@@ -8,15 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cassettes.cleaning import mask_request
 from harness.cassettes.content import decode_response
 from harness.cassettes.journal import Journal
-from harness.cassettes.matching import Index
+from harness.cassettes.matching import NO_RENAMES, Index
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
+from harness.records.renames import Renames
 from harness.seams import RecordedClock, SystemClock
+from harness.secrets import declared_redaction, declaring
 
 __all__ = ["Filters", "PlainSession"]
 
@@ -43,6 +44,7 @@ class PlainSession:
         *,
         filters: Filters,
         volatile: tuple[str, ...] = (),
+        renames: Renames = NO_RENAMES,
         plays: bool = True,
         journal: Path | None = None,
         repeats: bool = False,
@@ -58,10 +60,9 @@ class PlainSession:
         self.user_turn = 1
         self._filters = filters
         self._plays = plays
-        self._index = _PlainIndex(exchanges, volatile, filters, repeats=repeats)
-        self._replay = ReplaySession(
-            Cassette(exchanges=exchanges), clock=RecordedClock(), volatile=volatile, index=self._index
-        )
+        self._index = _PlainIndex(exchanges, volatile, renames, filters, repeats=repeats)
+        self._replay = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock(), index=self._index)
+        self._declared = declared_redaction()
         self._clock = SystemClock()
         self._journal = journal
         self._aside = RecordSession(clock=self._clock, journal=None)
@@ -149,7 +150,8 @@ class PlainSession:
         """Made with the first request that goes out: most tests need none."""
         with self._lock:
             if self._live is None:
-                self._live = _FilteredSession(self._filters, clock=self._clock, journal=journal)
+                with declaring(self._declared):  # which the code that asks may not know
+                    self._live = _FilteredSession(self._filters, clock=self._clock, journal=journal)
             return self._live
 
 
@@ -157,25 +159,30 @@ class _PlainIndex(Index):
     """Narrowed by what the user compares, and endless where the user allows repeats."""
 
     def __init__(
-        self, exchanges: Sequence[Exchange], volatile: Sequence[str], filters: Filters, *, repeats: bool
+        self,
+        exchanges: Sequence[Exchange],
+        volatile: Sequence[str],
+        renames: Renames,
+        filters: Filters,
+        *,
+        repeats: bool,
     ) -> None:
-        super().__init__(exchanges, volatile)
-        self._recorded = [exchange.request for exchange in exchanges]
-        self._accepts = filters.accepts
-        self._again = (lambda: _PlainIndex(exchanges, volatile, filters, repeats=False)) if repeats else None
+        super().__init__(exchanges, volatile, renames)
+        self._filters = filters
+        self._repeats = repeats
 
     def take(self, request: HttpRequest) -> int | None:
         """The next exchange that answers this request; where repeats are allowed, at the end the last one again."""
         position = super().take(request)
-        if position is None and self._again is not None:
-            again = self._again()
+        if position is None and self._repeats:
+            again = _PlainIndex(self._exchanges, self._volatile, self._renames, self._filters, repeats=False)
             while (found := again.take(request)) is not None:
                 position = found
         return position
 
     def accepts(self, request: HttpRequest, position: int) -> bool:
         """Whether it is the same to the user as well."""
-        return self._accepts(request, self._recorded[position])
+        return self._filters.accepts(request, self._exchanges[position].request)
 
 
 class _FilteredSession(RecordSession):
@@ -216,6 +223,5 @@ def _as_kept(cassette: Cassette, filters: Filters) -> tuple[Exchange, ...]:
     for exchange in cassette.exchanges:
         request, response = filters.request(exchange.request), filters.response(exchange.response)
         if request is not None and response is not None:
-            # masked like the requests that will be held against it
-            kept.append(exchange.model_copy(update={"request": mask_request(request), "response": response}))
+            kept.append(exchange.model_copy(update={"request": request, "response": response}))
     return tuple(kept)

@@ -14,6 +14,7 @@ from harness.plain.configuration import Configuration
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
 from harness.reporting import describe_mismatch
+from harness.secrets import declaring
 from harness.settings import find_root, load_project
 from harness.store import drop_file
 
@@ -35,15 +36,18 @@ class Recorder:
         self._found = path.is_file()
         self._records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and not self._found)
         self._renews = mode in ("all", "rewrite")
-        self.session = PlainSession(
-            load_cassette(path) if self._found and mode != "rewrite" else Cassette(exchanges=()),
-            [load_cassette(file) for file in configuration.shared if file.is_file()],
-            filters=configuration.filters,
-            volatile=load_project(find_root(path.parent)).volatile,
-            plays=not self._renews,
-            journal=self._journal if self._records else None,
-            repeats=configuration.repeats,
-        )
+        project = load_project(find_root(path.parent))
+        with declaring(project.redaction):
+            self.session = PlainSession(
+                load_cassette(path) if self._found and mode != "rewrite" else Cassette(exchanges=()),
+                [load_cassette(file) for file in configuration.shared if file.is_file()],
+                filters=configuration.filters,
+                volatile=project.volatile,
+                renames=project.renames,
+                plays=not self._renews,
+                journal=self._journal if self._records else None,
+                repeats=configuration.repeats,
+            )
 
     @property
     def is_recording(self) -> bool:

@@ -168,3 +168,36 @@ def test_what_means_nothing_is_refused(project: MiniProject, server: Any, settin
     assert "test_it.py::test_it: " in done.out
     assert words in done.out
     assert "Traceback" not in done.out
+
+
+def test_the_project_of_ours_holds_too(project: MiniProject, server: Any) -> None:
+    """What `[tool.harness]` calls volatile or redacts holds for plain tests, recorded by us or by another tool."""
+    table = '\n[tool.harness]\nvolatile = ["at"]\n[tool.harness.redact]\nemails = true\n'
+    project.write({"pyproject.toml": (project.root / "pyproject.toml").read_text() + table})
+    test = TEST.replace("ask(q=1)", "ask(at=os.urandom(4).hex(), who='ann@example.com')")
+    text = record(project, "{}", test, server.url)
+    assert "ann@example" not in text
+    body = '{"who": "ann@example.com", "at": 1}'
+    theirs = {
+        "version": 1,
+        "interactions": [
+            {
+                "request": {
+                    "method": "POST",
+                    "uri": f"{server.url}/a",
+                    "headers": {},
+                    "body": body,
+                },
+                "response": {
+                    "status": {"code": 200, "message": "OK"},
+                    "headers": {"Content-Type": ["application/json"]},
+                    "body": {"string": '{"n": 7}'},
+                },
+            }
+        ],
+    }
+    (name,) = cassettes(project)
+    project.write({name: yaml.safe_dump(theirs)})
+    done = project.pytest("-q", URL=server.url)
+    assert done.code == 0, done.text
+    assert server.count == 1
