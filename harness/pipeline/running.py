@@ -19,6 +19,7 @@ from harness.records.scenario import Case, Judged
 from harness.scoring import conclude_case
 from harness.secrets import declaring
 from harness.store import check_finished, finish, surplus_cassettes
+from harness.virtual import steered
 
 __all__ = ["run_case", "run_cases"]
 
@@ -32,7 +33,7 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     if plan.mode not in (Mode.REPLAY, Mode.LIVE):
         finish(plan.project)
     gathering = _Gathering(plan)
-    with intercepted():
+    with intercepted(), steered():
         try:
             if plan.mode is Mode.REPLAY:
                 for case in cases:
@@ -50,7 +51,8 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
 
 def run_case(plan: Plan, case: Case) -> Run:
     """Run all trials of one case, one after the other. Interception must be in force, and no loop running."""
-    return _replay_case(plan, case) if plan.mode is Mode.REPLAY else asyncio.run(_ask_case(plan, case))
+    with steered():
+        return _replay_case(plan, case) if plan.mode is Mode.REPLAY else asyncio.run(_ask_case(plan, case))
 
 
 def _replay_case(plan: Plan, case: Case) -> Run:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -26,7 +28,7 @@ from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
 from harness.seams import ExtendedClock, SystemClock
 from harness.store import cassette_file, pending_place
-from harness.virtual import VirtualClock, VirtualLoop
+from harness.virtual import NANOSECONDS, Steering, VirtualClock, VirtualLoop, steering
 
 __all__ = ["ask_trial", "replay_trial"]
 
@@ -94,7 +96,17 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     clock = VirtualClock(loop)
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile, renames=plan.project.renames)
     subject = plan.registry.find_subject(case.scenario.subject)
-    return await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    seams = plan.seams(case, number, clock)
+    with steering(Steering(random.Random(seams.run_id), clock, _calendar(cassette, clock))):  # noqa: S311
+        return await run_trial(case, subject, session, project=plan.project, seams=seams)
+
+
+def _calendar(cassette: Cassette, clock: VirtualClock) -> Callable[[], int] | None:
+    """The time of day as it was when the trial was recorded, and goes on from there; None where nobody noted it."""
+    if cassette.metadata is None:
+        return None
+    start = round(datetime.fromisoformat(cassette.metadata.recorded_at).timestamp()) * NANOSECONDS
+    return lambda: start + clock.now()
 
 
 async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, resumes: bool = True) -> Trial:

@@ -1,6 +1,7 @@
 """Virtual time: a loop on which waiting takes no wall time, and clocks that agree with it."""
 
 from harness.virtual.clock import VirtualClock
-from harness.virtual.loop import VirtualLoop
+from harness.virtual.loop import NANOSECONDS, VirtualLoop
+from harness.virtual.steering import Steering, steered, steering
 
-__all__ = ["VirtualClock", "VirtualLoop"]
+__all__ = ["NANOSECONDS", "Steering", "VirtualClock", "VirtualLoop", "steered", "steering"]

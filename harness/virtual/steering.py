@@ -1,0 +1,191 @@
+"""What an agent takes for the time of day, for chance and for a new id: in a trial, the trial's own.
+
+The functions of the standard library are replaced once for the process, by ones that ask which trial the running code
+belongs to; outside any trial they are what they were. ``datetime`` and the calendar functions of ``time`` are written
+in C, and replaced by time-machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import time_machine
+
+from harness.errors import InterceptionError
+from harness.seams import ReplayClock
+from harness.virtual.loop import NANOSECONDS
+
+__all__ = ["Steering", "steered", "steering"]
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """The sources of one trial. What is None is the process's own."""
+
+    random: random.Random | None = None
+    """For the functions of ``random``, ``os.urandom`` and with it ``uuid4``."""
+    clock: ReplayClock | None = None
+    """For ``time.monotonic``, ``time.perf_counter`` and ``time.sleep``."""
+    calendar: Callable[[], int] | None = None
+    """Nanoseconds since 1970, for ``datetime`` and ``time.time``."""
+
+
+_CURRENT: ContextVar[Steering | None] = ContextVar("harness_steering", default=None)
+_CLOCKS = ("monotonic", "perf_counter")
+_STATE = ("seed", "getstate", "setstate")
+_CHANCES = [
+    name
+    for name in random.__all__
+    if isinstance(getattr(getattr(random, name), "__self__", None), random.Random) and name not in _STATE
+]
+"""The functions of ``random`` that draw from its one hidden source."""
+
+
+@contextmanager
+def steering(sources: Steering) -> Iterator[None]:
+    """Let the code of this context, and of all contexts copied from it, have these sources."""
+    token = _CURRENT.set(sources)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def steered() -> Iterator[None]:
+    """Have the standard library ask for a trial's sources. May be entered again; the last to leave restores."""
+    _STANDARD_LIBRARY.enter()
+    try:
+        yield
+    finally:
+        _STANDARD_LIBRARY.leave()
+
+
+class _StandardLibrary:
+    """What is replaced, and how often that was asked for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._depth = 0
+        self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        self._travel: _Travel | None = None
+
+    def enter(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth > 1:
+                return
+            for name in _CLOCKS:
+                self._replace(time, name, _clock_function)
+                self._replace(time, f"{name}_ns", _clock_ns_function)
+            self._replace(time, "sleep", _sleep_function)
+            self._replace(os, "urandom", _urandom_function)
+            for name in _CHANCES:
+                self._replace(random, name, functools.partial(_chance_function, name))
+            self._travel = None
+            self._travel = _Travel()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth:
+                return
+            if self._travel is not None:
+                self._travel.end()
+            for module, name, real, ours in reversed(self._replaced):
+                if getattr(module, name) is ours:  # else somebody replaced it after us, and will restore it
+                    setattr(module, name, real)
+            self._replaced.clear()
+
+    def _replace(self, module: ModuleType, name: str, make: Callable[[Any], Any]) -> None:
+        real = getattr(module, name)
+        ours = functools.wraps(real)(make(real))
+        self._replaced.append((module, name, real, ours))
+        setattr(module, name, ours)
+
+
+_STANDARD_LIBRARY = _StandardLibrary()
+
+
+class _Travel:
+    """Hands time-machine our calendar."""
+
+    def __init__(self) -> None:
+        around = time_machine.traveller_stack[-1:]
+        self._outside = around[0].time_ns if around else time_machine.escape_hatch.time.time_ns
+        self._travel = time_machine.travel(0, tick=False)
+        try:
+            traveller = self._travel.start()
+        except RuntimeError as error:
+            raise InterceptionError(
+                f"the calendar is somebody else's, so nothing was sent: {error}; stop that before scenarios run"
+            ) from error
+        traveller.time_ns = self._now  # type: ignore[method-assign]  # of this one object: the place that it asks
+
+    def end(self) -> None:
+        self._travel.stop()
+
+    def _now(self) -> int:
+        sources = _CURRENT.get()
+        calendar = sources.calendar if sources else None
+        return self._outside() if calendar is None else calendar()
+
+
+def _clock() -> ReplayClock | None:
+    sources = _CURRENT.get()
+    return sources.clock if sources else None
+
+
+def _clock_function(real: Callable[[], float]) -> Callable[[], float]:
+    def read() -> float:
+        clock = _clock()
+        return real() if clock is None else clock.now() / NANOSECONDS
+
+    return read
+
+
+def _clock_ns_function(real: Callable[[], int]) -> Callable[[], int]:
+    def read() -> int:
+        clock = _clock()
+        return real() if clock is None else clock.now()
+
+    return read
+
+
+def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        clock = _clock()
+        if clock is None or seconds < 0:
+            real(seconds)
+        else:
+            clock.advance_to(clock.now() + round(seconds * NANOSECONDS))
+
+    return sleep
+
+
+def _urandom_function(real: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    def urandom(size: int, /) -> bytes:
+        sources = _CURRENT.get()
+        return real(size) if sources is None or sources.random is None else sources.random.randbytes(size)
+
+    return urandom
+
+
+def _chance_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def draw(*args: Any, **options: Any) -> Any:
+        sources = _CURRENT.get()
+        if sources is None or sources.random is None:
+            return real(*args, **options)
+        return getattr(sources.random, name)(*args, **options)
+
+    return draw
