@@ -6,11 +6,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cassettes import ExtendSession, RecordSession, ReplaySession, describe_unplayed, load_cassette, routed
+from harness.cassettes import (
+    ExtendSession,
+    Journal,
+    RecordSession,
+    ReplaySession,
+    describe_unplayed,
+    load_cassette,
+    routed,
+)
 from harness.cassettes.form import digest_of
 from harness.errors import BadInputError, CassetteMissError, Fault
 from harness.loading import digest, read_rubric
-from harness.pipeline.keeping import begin_journal, drop_empty, keep_recording
+from harness.pipeline.keeping import begin_recording, drop_empty, keep_recording
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.recovering import left_over
 from harness.providers import api_for, connect
@@ -91,7 +99,8 @@ class Judging:
         """
         rubric = read_rubric(self.plan.project, self.case.scenario, verdict.rubric)
         texts = {"rubric": digest(rubric)}
-        journal = begin_journal(file, self.case, self.number, texts=texts, judge=verdict.rubric) if file else None
+        metadata = begin_recording(self.case, self.number, texts=texts, judge=verdict.rubric)
+        journal = Journal(file.with_suffix(".journal"), metadata) if file else None
         left = left_over(file) if file and resumes else None
         session: RecordSession | ExtendSession
         if left is None:
@@ -109,7 +118,7 @@ class Judging:
         if file is not None and score.status is ScoreStatus.ERRORED:
             drop_empty(self.plan.project, file, session)
         elif file is not None:
-            kept: Cassette = keep_recording(file, session, self.case, self.number, texts=texts, judge=verdict.rubric)
+            kept: Cassette = keep_recording(file, session, metadata)
             if self.plan.mode is Mode.EXTEND:
                 self.pending[file.name] = digest_of(kept.exchanges)
         return score

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,46 +15,50 @@ from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import drop_file
 
-__all__ = ["begin_journal", "drop_empty", "keep_extension", "keep_recording"]
+__all__ = ["begin_recording", "drop_empty", "keep_extension", "keep_recording"]
 
 _SIMULATED = "simulated provider (`harness provider`): written by a script, not by a model"
 _LIVE = "live provider"
 
 
-def begin_journal(
-    file: Path, case: Case, number: int, *, texts: Mapping[str, str], judge: str | None = None
-) -> Journal:
-    """The journal of a recording that is to become this file."""
-    return Journal(file.with_suffix(".journal"), _describe(case, number, texts, _LIVE, judge))
+def begin_recording(
+    case: Case, number: int, *, texts: Mapping[str, str], judge: str | None = None, goes_on: Cassette | None = None
+) -> CassetteMetadata:
+    """What a recording says of itself as its trial begins.
+
+    One that goes on from a recording is at home in that one's time, and draws from its seed.
+    """
+    earlier = goes_on.metadata if goes_on else None
+    return CassetteMetadata(
+        scenario=case.scenario.name,
+        case=case.name,
+        trial=number,
+        judge=judge,
+        recorded_at=earlier.recorded_at if earlier else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        recorded_from=_LIVE,
+        seed=earlier.seed if earlier else None if judge else secrets.token_hex(4),
+        texts=dict(texts),
+    )
 
 
-def keep_recording(
-    file: Path,
-    session: RecordSession | ExtendSession,
-    case: Case,
-    number: int,
-    *,
-    texts: Mapping[str, str],
-    judge: str | None = None,
-) -> Cassette:
+def keep_recording(file: Path, session: RecordSession | ExtendSession, metadata: CassetteMetadata) -> Cassette:
     """Write one trial's exchanges, whole, in place of an earlier recording; the file's new content.
 
     Where the same was said as before, the earlier exchanges stay, times included: a review shows what really differs.
     """
-    metadata = _describe(case, number, texts, _origin(session), judge)
     exchanges = tuple(each.exchange for each in session.played)
+    changed: dict[str, str | None] = {"recorded_from": _origin(session)}
     earlier = _earlier(file)
     if earlier is not None and list(map(_said, earlier.exchanges)) == list(map(_said, exchanges)):
         exchanges = earlier.exchanges
-        metadata = _keep_date(metadata, earlier)
-    cassette = Cassette(metadata=metadata, exchanges=exchanges)
+        if earlier.metadata is not None:
+            changed |= {"recorded_at": earlier.metadata.recorded_at, "seed": earlier.metadata.seed}
+    cassette = Cassette(metadata=metadata.model_copy(update=changed), exchanges=exchanges)
     _keep(file, cassette, session.journal, is_new=cassette != earlier)
     return cassette
 
 
-def keep_extension(
-    file: Path, session: ExtendSession, base: Cassette, case: Case, number: int, *, texts: Mapping[str, str]
-) -> Cassette:
+def keep_extension(file: Path, session: ExtendSession, base: Cassette, metadata: CassetteMetadata) -> Cassette:
     """Write a trial that left its recording: the exchanges that were replayed, then the live ones."""
     before = base.metadata.recorded_from if base.metadata else "another tool"
     replayed = len(session.played) - (len(session.live.played) if session.live else 0)
@@ -61,7 +66,7 @@ def keep_extension(
     if replayed and origin != before:
         origin += f" from exchange {replayed + 1} on, before that: {before}"
     cassette = Cassette(
-        metadata=_keep_date(_describe(case, number, texts, origin, None), base if session.live is None else None),
+        metadata=metadata.model_copy(update={"recorded_from": origin}),
         exchanges=tuple(each.exchange for each in session.played),
     )
     _keep(file, cassette, session.journal)
@@ -90,27 +95,9 @@ def drop_empty(project: Project, file: Path, session: RecordSession | ExtendSess
         drop_file(file.with_suffix(".journal"), project.cassettes)
 
 
-def _describe(case: Case, number: int, texts: Mapping[str, str], origin: str, judge: str | None) -> CassetteMetadata:
-    return CassetteMetadata(
-        scenario=case.scenario.name,
-        case=case.name,
-        trial=number,
-        judge=judge,
-        recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        recorded_from=origin,
-        texts=dict(texts),
-    )
-
-
 def _origin(session: RecordSession | ExtendSession) -> str:
     headers = (name for each in session.played for name, _ in each.exchange.response.headers)
     return _SIMULATED if "x-simulated-provider" in headers else _LIVE
-
-
-def _keep_date(metadata: CassetteMetadata, earlier: Cassette | None) -> CassetteMetadata:
-    if earlier is None or earlier.metadata is None:
-        return metadata
-    return metadata.model_copy(update={"recorded_at": earlier.metadata.recorded_at})
 
 
 def _earlier(file: Path) -> Cassette | None:

@@ -15,10 +15,10 @@ from harness.cassettes import ExtendSession, Journal, RecordSession, ReplaySessi
 from harness.cassettes.form import digest_of
 from harness.errors import InterceptionError, StalledError
 from harness.pipeline.judging import Judging
-from harness.pipeline.keeping import begin_journal, drop_empty, keep_extension, keep_recording
+from harness.pipeline.keeping import begin_recording, drop_empty, keep_extension, keep_recording
 from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.recovering import left_over
-from harness.records.exchange import Cassette
+from harness.records.exchange import Cassette, CassetteMetadata
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.outcome import Outcome
 from harness.records.run import Trial
@@ -26,9 +26,9 @@ from harness.records.scenario import Case
 from harness.records.score import Score
 from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
-from harness.seams import ExtendedClock, SystemClock
+from harness.seams import ExtendedClock, ReplayClock, Seams, SystemClock
 from harness.store import cassette_file, pending_place
-from harness.virtual import NANOSECONDS, Steering, VirtualClock, VirtualLoop, steering
+from harness.virtual import NANOSECONDS, Steering, VirtualClock, VirtualLoop, seeded, steering
 
 __all__ = ["ask_trial", "replay_trial"]
 
@@ -97,24 +97,29 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile, renames=plan.project.renames)
     subject = plan.registry.find_subject(case.scenario.subject)
     seams = plan.seams(case, number, clock)
-    with steering(Steering(random.Random(seams.run_id), clock, _calendar(cassette, clock))):  # noqa: S311
+    with steering(_sources(seams, cassette.metadata, clock)), seeded(seams.run_id):
         return await run_trial(case, subject, session, project=plan.project, seams=seams)
 
 
-def _calendar(cassette: Cassette, clock: VirtualClock) -> Callable[[], int] | None:
-    """The time of day as it was when the trial was recorded, and goes on from there; None where nobody noted it."""
-    if cassette.metadata is None:
-        return None
-    start = round(datetime.fromisoformat(cassette.metadata.recorded_at).timestamp()) * NANOSECONDS
-    return lambda: start + clock.now()
+def _sources(seams: Seams, metadata: CassetteMetadata | None, waits: ReplayClock | None = None) -> Steering:
+    """A trial's chance and time of day: as they were when it was recorded, and on from there.
+
+    ``waits`` is the clock of a trial that only seems to wait.
+    """
+    chance = random.Random(f"{seams.run_id} {metadata.seed if metadata else None}")  # noqa: S311 - to be repeated
+    if metadata is None:
+        return Steering(chance, waits)
+    start = round(datetime.fromisoformat(metadata.recorded_at).timestamp()) * NANOSECONDS
+    return Steering(chance, waits, lambda: start + seams.clock.now())
 
 
 async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, resumes: bool = True) -> Trial:
     """Ask the provider. A recording that was interrupted goes on where it was, as far as its answers fit."""
     keep = plan.mode is Mode.RECORD
     file = cassette_file(plan.project, case, number)
-    journal = begin_journal(file, case, number, texts=texts) if keep else None
     left = left_over(file) if keep and resumes else None
+    metadata = begin_recording(case, number, texts=texts, goes_on=left)
+    journal = Journal(file.with_suffix(".journal"), metadata) if keep else None
     clock: SystemClock | ExtendedClock
     session: RecordSession | ExtendSession
     if left is None:
@@ -124,7 +129,9 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, re
         clock = ExtendedClock()
         session = ExtendSession(left, clock=clock, journal=journal, volatile=plan.project.volatile)
     subject = plan.registry.find_subject(case.scenario.subject)
-    ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    seams = plan.seams(case, number, clock)
+    with steering(_sources(seams, metadata)):
+        ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
     if isinstance(session, ExtendSession) and session.broken is not None:
         raise session.broken
     if isinstance(session, ExtendSession) and _is_stuck(session, ran):
@@ -134,7 +141,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, re
             drop_empty(plan.project, file, session)
         return _bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
     if keep:
-        keep_recording(file, session, case, number, texts=texts)
+        keep_recording(file, session, metadata)
     return await _conclude(plan, case, number, ran)
 
 
@@ -145,12 +152,15 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str], *,
     left = left_over(waiting) if resumes else None
     base = left or _base(waiting if waiting.is_file() else file, number)
     clock = ExtendedClock()
-    journal = begin_journal(waiting, case, number, texts=texts)
+    metadata = begin_recording(case, number, texts=texts, goes_on=base)
+    journal = Journal(waiting.with_suffix(".journal"), metadata)
     session = ExtendSession(
         base, clock=clock, journal=journal, volatile=plan.project.volatile, renames=plan.project.renames
     )
     subject = plan.registry.find_subject(case.scenario.subject)
-    ran = await run_trial(case, subject, session, project=plan.project, seams=plan.seams(case, number, clock))
+    seams = plan.seams(case, number, clock)
+    with steering(_sources(seams, metadata)):
+        ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
     if session.broken is not None:
         raise session.broken
     if left is not None and _is_stuck(session, ran):
@@ -163,7 +173,7 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str], *,
     ended = ran.mismatch is None and ran.trace.raised is None
     changed = session.unplayed or _changed_text(base, texts) is not None or not file.is_file()
     if session.live is not None or left is not None or (ended and changed):
-        kept = keep_extension(waiting, session, base, case, number, texts=texts)
+        kept = keep_extension(waiting, session, base, metadata)
         pending = {waiting.name: digest_of(kept.exchanges)}
     return await _conclude(plan, case, number, ran, pending)
 

@@ -79,9 +79,11 @@ class CassetteMetadata(Record):
     judge: str | None = None
     """The rubric, where the exchanges are a judge's; None for the agent's own."""
     recorded_at: str
-    """RFC 3339, UTC, whole seconds."""
+    """When the trial began: RFC 3339, UTC, whole seconds. In a replay the calendar begins there."""
     recorded_from: str
     """In words, for a reader: ``live provider`` or that it was simulated."""
+    seed: str | None = None
+    """What the trial's chance and new ids were drawn from; None where they were not the trial's own."""
     texts: dict[str, str] = {}
     """Digests of what the author wrote when this was recorded (``input``, ``world``, ``rubric``)."""
 

@@ -2,6 +2,6 @@
 
 from harness.virtual.clock import VirtualClock
 from harness.virtual.loop import NANOSECONDS, VirtualLoop
-from harness.virtual.steering import Steering, steered, steering
+from harness.virtual.steering import Steering, seeded, steered, steering
 
-__all__ = ["NANOSECONDS", "Steering", "VirtualClock", "VirtualLoop", "steered", "steering"]
+__all__ = ["NANOSECONDS", "Steering", "VirtualClock", "VirtualLoop", "seeded", "steered", "steering"]

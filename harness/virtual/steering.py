@@ -25,7 +25,7 @@ from harness.errors import InterceptionError
 from harness.seams import ReplayClock
 from harness.virtual.loop import NANOSECONDS
 
-__all__ = ["Steering", "steered", "steering"]
+__all__ = ["Steering", "seeded", "steered", "steering"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,20 @@ def steering(sources: Steering) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def seeded(seed: str) -> Iterator[None]:
+    """Have the process's one hidden source draw from a seed, for those who imported its functions by name.
+
+    Only for a trial that has the process for itself.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextmanager

@@ -22,7 +22,13 @@ FLOORS = {
     0: ("errors", "records"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-NEIGHBOURS = {("cli", "commands"), ("plugin", "items"), ("plugin", "plain"), ("records", "errors")}
+NEIGHBOURS = {
+    ("cli", "commands"),
+    ("plugin", "items"),
+    ("plugin", "plain"),
+    ("records", "errors"),
+    ("virtual", "seams"),
+}
 """Rooms of one floor of which the first may know the second: a face in two files, and the ground below all."""
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cassettes import save_cassette
+from harness.cassettes import load_cassette, save_cassette
+from harness.providers.simulated import running_provider
 from harness.records.exchange import (
     Cassette,
     CassetteMetadata,
@@ -169,3 +170,62 @@ def test_an_agent_that_never_ends(slow: MiniProject) -> None:
     assert "stuck" in done.out
     assert "did not end within 4 seconds" in done.out
     assert "9 passed" in done.out
+
+
+DATED = {
+    "pyproject.toml": "[tool.harness]\n",
+    "conftest.py": """\
+import datetime
+import random
+import time
+import uuid
+
+import harness
+import openai
+
+
+@harness.subject("dated")
+def dated(task: harness.Task) -> dict:
+    '''Puts the date, a new id and a draw into its request, and waits as synchronous agents do.'''
+    began = time.monotonic()
+    said = f"Today is {datetime.date.today()}. Request {uuid.uuid4()}, lucky number {random.randint(1, 10**9)}."
+    time.sleep(task.settings.get("pause", 0))
+    client = openai.OpenAI(max_retries=0)
+    client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": said}])
+    return {"waited": round(time.monotonic() - began, 3) >= task.settings.get("pause", 0)}
+""",
+    "scenarios/dated.yaml": """\
+description: What differs from day to day and from run to run.
+subject: dated
+input: Go
+expect:
+  - output: {equals: {waited: true}}
+""",
+    "dated.script.yaml": "match: {user: Today is}\nrules:\n  - say: fine\n",
+}
+
+
+def test_a_dated_prompt_replays_next_year(tmp_path: Path) -> None:
+    """The date, a new id and a draw in a request are those of the recording, and a pause takes no time."""
+    project = MiniProject(tmp_path).write(DATED)
+    with running_provider([tmp_path / "dated.script.yaml"]) as url:
+        assert project.record(url).code == 0
+    file = tmp_path / "cassettes/dated/default/1.yaml"
+    cassette = load_cassette(file)
+    assert cassette.metadata is not None
+    today = cassette.metadata.recorded_at[:10]
+    year = str(int(today[:4]) - 1)
+
+    def backdate(request: HttpRequest) -> HttpRequest:
+        return request.model_copy(update={"body": request.body.replace(today[:4].encode(), year.encode())})
+
+    metadata = cassette.metadata.model_copy(update={"recorded_at": year + cassette.metadata.recorded_at[4:]})
+    exchanges = tuple(each.model_copy(update={"request": backdate(each.request)}) for each in cassette.exchanges)
+    save_cassette(file, Cassette(metadata=metadata, exchanges=exchanges))
+    assert f"Today is {year}" in file.read_text()
+    project.edit("scenarios/dated.yaml", "input: Go", "input: Go\nsettings: {pause: 100000}")
+    done = project.harness("run")
+    assert done.code == 0, done.text
+    first = (tmp_path / "reports/latest/results.json").read_bytes()
+    assert project.harness("run").code == 0
+    assert (tmp_path / "reports/latest/results.json").read_bytes() == first
