@@ -12,6 +12,8 @@ from harness.cassettes.exporting import write_for_vcrpy
 from harness.cassettes.writing import write_cassette
 from harness.errors import BadInputError, CassetteError, Fault
 from harness.records.exchange import Cassette
+from harness.secrets import declaring
+from harness.settings import find_root, load_project
 from harness.store import write_texts
 
 __all__ = ["Transfer", "export_cassettes", "import_cassettes"]
@@ -47,7 +49,8 @@ def import_cassettes(paths: Iterable[Path], out: Path) -> tuple[Transfer, ...]:
         ours = found.model_copy(update={"exchanges": exchanges, "imported_from": origin})
         return write_cassette(ours), ours
 
-    return _transfer(paths, out, convert, in_place=True)
+    with declaring(load_project(find_root(out)).redaction):
+        return _transfer(paths, out, convert, in_place=True)
 
 
 def export_cassettes(paths: Iterable[Path], out: Path) -> tuple[Transfer, ...]:
