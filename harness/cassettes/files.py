@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from harness.cassettes.interactions import read_interactions
+from harness.cassettes.lines import read_lines
 from harness.cassettes.reading import MAX_BYTES, UnreadableError, read_yaml
 from harness.cassettes.writing import write_cassette
 from harness.disk import write_whole
@@ -43,7 +44,7 @@ def load_cassette(path: Path) -> Cassette:
         if data.startswith(_GZIP):
             data = _unpacked(data)
         text = data.decode()
-        return read_interactions(read_yaml(text), text)
+        return read_lines(data) or read_interactions(read_yaml(text), text)
     except OSError as error:
         raise CassetteError(f"{_shown(path)}:1: can't be read: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:

@@ -14,13 +14,14 @@ from collections.abc import Iterator, Mapping
 from harness.cassettes.form import FORM, digest_of, group_headers, write_chunks
 from harness.records.exchange import Cassette, Ending, Exchange, Headers
 
-__all__ = ["write_cassette", "write_exchange", "write_head"]
+__all__ = ["PLAIN_KEY", "UNSAFE", "write_cassette", "write_exchange", "write_head"]
 
-_PLAIN_KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+|(accept|location)")
-_UNSAFE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+PLAIN_KEY = re.compile("accept|location|[a-z][a-z0-9]*+(?:-[a-z0-9]++)++")
+"""The header names that stand without quotes."""
+UNSAFE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 """Whatever YAML would refuse, fold, or take for a line break."""
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_ESCAPED = re.compile(r'[\\"\t\n]|' + _UNSAFE.pattern)
+_ESCAPED = re.compile(r'[\\"\t\n]|' + UNSAFE.pattern)
 
 
 def write_cassette(cassette: Cassette) -> str:
@@ -79,7 +80,7 @@ def _header_lines(headers: Headers) -> Iterator[str]:
     grouped = group_headers(headers)
     yield "    headers:" if grouped else "    headers: {}"
     for name, values in grouped.items():
-        key = name if _PLAIN_KEY.fullmatch(name) else _quote(name)
+        key = name if PLAIN_KEY.fullmatch(name) else _quote(name)
         yield f"      {key}: [{', '.join(map(_quote, values))}]"
 
 
@@ -106,7 +107,7 @@ def _suits_block(text: str) -> bool:
     """Whether a literal block gives back exactly this text."""
     if "\n" not in text.rstrip("\n") and not text.endswith("\n"):
         return False
-    if text[0] in "\n\t " or _UNSAFE.search(text):
+    if text[0] in "\n\t " or UNSAFE.search(text):
         return False
     return not any(line.isspace() for line in text.split("\n"))
 
@@ -120,7 +121,7 @@ def _block(text: str, indent: str) -> str:
 
 
 def _quote(text: str) -> str:
-    if "\n" not in text and not _UNSAFE.search(text):
+    if "\n" not in text and not UNSAFE.search(text):
         return "'" + text.replace("'", "''") + "'"
     return '"' + _ESCAPED.sub(_escape, text) + '"'
 

@@ -101,7 +101,12 @@ metadata = st.builds(
     recorded_from=texts,
     texts=st.dictionaries(st.sampled_from(["input", "world", "rubric"]), texts),
 )
-cassettes = st.builds(Cassette, metadata=st.none() | metadata, exchanges=st.lists(exchanges, max_size=3).map(tuple))
+cassettes = st.builds(
+    Cassette,
+    metadata=st.none() | metadata,
+    exchanges=st.lists(exchanges, max_size=3).map(tuple),
+    imported_from=st.none() | texts,
+)
 ONE_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
