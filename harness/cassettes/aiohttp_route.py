@@ -17,7 +17,7 @@ from harness.cassettes.aiohttp_replay import ReplayedHandler
 from harness.cassettes.aiohttp_tee import NotedHandler, note_errors
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
 from harness.cassettes.patching import Function, Patch
-from harness.cassettes.routing import route
+from harness.cassettes.routing import meet, route
 from harness.cassettes.sessions import Playback
 from harness.records.exchange import HttpRequest
 
@@ -45,7 +45,7 @@ def _connect_handler(real: Function) -> Callable[..., Any]:
         session = route(lambda: f"{req.method} {req.url}")
         if session is None:
             return await real(self, req, *args, **options)
-        met = session.meet(await _sent(req))
+        met = meet(session, await _sent(req))
         if isinstance(met, Playback):
             return await _replayed_connection(self, req, met)
         with note_errors(met, connecting=True):

@@ -1,4 +1,4 @@
-"""Refuses, by name, what would slip past a trial: plain http.client, and vcr cassettes opened inside."""
+"""Refuses, by name, what would slip past a trial: plain http.client, WebSockets, and vcr cassettes opened inside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.cassettes.patching import Function, Patch
-from harness.cassettes.routing import in_trial, is_forwarding, route
+from harness.cassettes.routing import in_trial, is_forwarding, refuse_websocket, route
 from harness.errors import InterceptionError
 
-__all__ = ["has_open_cassette", "http_client_patches", "remove_left_over", "vcr_patches"]
+__all__ = ["has_open_cassette", "http_client_patches", "remove_left_over", "vcr_patches", "websocket_patches"]
 
 
 def http_client_patches(module: Any) -> list[Patch]:
@@ -32,6 +32,13 @@ def vcr_patches(module: Any, *, left: Callable[[], None]) -> list[Patch]:
         Patch(kind, "__enter__", _enter_handler),
         Patch(kind, "__exit__", functools.partial(_exit_handler, left)),
     ]
+
+
+def websocket_patches(module: Any, *places: str) -> list[Patch]:
+    """What to put in the place of methods (``Class.method``) that open a WebSocket, where this version has them."""
+    split = (place.split(".") for place in places)
+    found: list[tuple[Any, str]] = [(getattr(module, owner, None), name) for owner, name in split]
+    return [Patch(owner, name, _websocket_handler) for owner, name in found if owner is not None]
 
 
 def has_open_cassette() -> bool:
@@ -67,6 +74,17 @@ def _putrequest_handler(real: Function) -> Function:
         raise session.refuse(cause, place)
 
     return putrequest
+
+
+def _websocket_handler(real: Function) -> Function:
+    def open_websocket(self: Any, uri: Any = "", *args: Any, **options: Any) -> Any:
+        place = str(uri or options.get("url", "a WebSocket"))
+        session = route(lambda: place)
+        if session is None:
+            return real(self, uri, *args, **options) if uri else real(self, *args, **options)
+        raise refuse_websocket(session, place)
+
+    return open_websocket
 
 
 def _enter_handler(real: Function) -> Function:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
 from harness.cassettes.patching import Function, Patch
-from harness.cassettes.routing import route
+from harness.cassettes.routing import meet, route
 from harness.cassettes.sessions import Playback, Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
 
@@ -36,7 +36,7 @@ def _sync_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callabl
         if session is None:
             return real(self, request)
         request.read()
-        met = session.meet(_sent(request))
+        met = meet(session, _sent(request))
         if isinstance(met, Playback):
             met.arrive()
             return _respond(module, replay, met, request)
@@ -53,7 +53,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
         if session is None:
             return await real(self, request)
         await request.aread()
-        met = session.meet(_sent(request))
+        met = meet(session, _sent(request))
         if isinstance(met, Playback):
             await met.wait()
             return _respond(module, replay, met, request)

@@ -19,7 +19,13 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from harness.cassettes.guards import has_open_cassette, http_client_patches, remove_left_over, vcr_patches
+from harness.cassettes.guards import (
+    has_open_cassette,
+    http_client_patches,
+    remove_left_over,
+    vcr_patches,
+    websocket_patches,
+)
 from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
@@ -54,6 +60,12 @@ _CLIENTS: dict[str, Callable[[Any], list[Patch]]] = {
     "httpx2": httpx_patches,
     "requests": lambda _: [],  # goes through urllib3, as botocore does
     "urllib3": lambda module: _urllib3_patches(module.connectionpool),
+    "websocket._core": lambda module: websocket_patches(module, "WebSocket.connect"),
+    "websockets.asyncio.client": lambda module: websocket_patches(module, "connect.__init__"),
+    "websockets.client": lambda module: websocket_patches(module, "ClientProtocol.__init__"),
+    "websockets.legacy.client": lambda module: websocket_patches(module, "Connect.__init__"),
+    "websockets.sync.client": lambda module: websocket_patches(module, "reconnect.__init__"),
+    "websockets.trio.client": lambda module: websocket_patches(module, "connect.__init__"),
     "vcr.cassette": lambda module: vcr_patches(module, left=_keep),
 }
 """The modules to watch, and what is patched in each."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from harness.cassettes.sessions import Session
+from harness.cassettes.sessions import Playback, Recording, Session
 from harness.errors import CassetteMissError
+from harness.records.exchange import HttpRequest
 
 __all__ = ["covering", "forwarding", "in_trial", "is_forwarding", "route", "using"]
 
@@ -69,6 +70,22 @@ def route(describe: Callable[[], str]) -> Session | None:
     if session.closed:
         raise CassetteMissError(f"{describe()} was sent after its trial had ended, so it was not let through")
     return session
+
+
+def meet(session: Session, request: HttpRequest) -> Playback | Recording:
+    """What the request meets. Raises :class:`CassetteMissError` where it meets nothing, or would open a WebSocket."""
+    if any(name == "upgrade" and value.lower() == "websocket" for name, value in request.headers):
+        raise refuse_websocket(session, request.uri)
+    return session.meet(request)
+
+
+def refuse_websocket(session: Session, uri: str) -> CassetteMissError:
+    """The error for a WebSocket; the trial fails with it."""
+    cause = (
+        f"{uri} is a WebSocket, which is neither recorded nor replayed, so nothing was sent; in a scenario let the "
+        "agent use the provider's HTTP API"
+    )
+    return session.refuse(cause, uri)
 
 
 def in_trial() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from harness.cassettes.patching import Function, Patch
-from harness.cassettes.routing import forwarding, route
+from harness.cassettes.routing import forwarding, meet, route
 from harness.cassettes.sessions import Playback, Recording
 from harness.cassettes.urllib3_replay import Asked, respond
 from harness.cassettes.urllib3_tee import note_errors, noted
@@ -38,7 +38,7 @@ def _request_handler(real: Function) -> Callable[..., Any]:
         body = _read_body(options.get("body"))
         headers = options.get("headers") or pool.headers
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
-        met = session.meet(HttpRequest(method=method, uri=uri, headers=pairs, body=body))
+        met = meet(session, HttpRequest(method=method, uri=uri, headers=pairs, body=body))
         options["body"] = body or None
         if isinstance(met, Playback):
             return respond(met, Asked(pool, conn, method, url, options))
