@@ -193,7 +193,8 @@ class ReplaySession:
 
 
 def _refused(cause: str, current: str, turn: int) -> Mismatch:
-    kind, part = MismatchKind.CHANGED, MismatchPart.ENDPOINT
+    kind, part, secrets = MismatchKind.CHANGED, MismatchPart.ENDPOINT, known_secrets()
+    cause, current = (secrets.mask(text.encode(), address=True).decode() for text in (cause, current))
     return Mismatch(kind=kind, part=part, turn=turn, cause=cause, recorded="", current=current)
 
 

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from pydantic_core import to_json
 
 from harness.records.run import Trial
+from harness.records.trace import UserTurn
 from harness.secrets import known_secrets
 
 __all__ = ["mask_trial"]
@@ -16,13 +17,14 @@ __all__ = ["mask_trial"]
 def mask_trial(trial: Trial) -> Trial:
     """The trial without secrets in outputs, state, errors and reasons; the same object where there are none.
 
-    What was on the wire is clean by now: it was masked as it was recorded.
+    What was on the wire is clean by now: it was masked as it was recorded. The user's turns stand in the scenario.
     """
     secrets = known_secrets()
     trace = trial.trace
     said: list[object] = [trial.reason, trial.scores, trial.mismatch]
     if trace is not None:
         said += [trace.outputs, trace.state, trace.raised]
+        said += [event for event in trace.events if isinstance(event, UserTurn)]
     if not secrets.find(to_json(said)):
         return trial
 

@@ -142,7 +142,7 @@ TEXT_RULES: tuple[Rule, ...] = (
 """What is looked for in every text."""
 
 ADDRESS_RULES: tuple[Rule, ...] = (
-    _placed("key in an address", rb"[?&]" + _QUERY_NAMES + rb"=(?P<secret>[^&#*]+)", b"="),
-    _placed("password in an address", rb"://(?P<secret>[^/@?#*]+)(?=@)", b"@"),
+    _placed("key in an address", rb"[?&]" + _QUERY_NAMES + rb"=(?P<secret>[^&#*\s]+)", b"="),
+    _placed("password in an address", rb"://(?P<secret>[^/@?#*\s]+)(?=@)", b"@"),
 )
 """What is looked for in an address that a request goes to: there every such value is one."""

@@ -93,19 +93,22 @@ class Secrets:
     def find_in_body(self, body: bytes) -> list[Finding]:
         """What is secret in a response's body, also where it comes in the pieces of a stream."""
         found = self.find(body)
-        for pieces in joined_texts(body):
-            whole = Mapped.joined(pieces)
-            ends = _ends(pieces)
-            for finding in self._find_plain(whole.text):
-                (start, end), *_ = finding.spans
-                parts = [
-                    whole.span(max(start, first), min(end, last))
-                    for first, last in ends
-                    if first < end and start < last
-                ]
-                if len(parts) > 1:
-                    found.append(Finding(finding.rule, tuple(parts), finding.label, finding.value))
+        for spans in joined_texts(body):
+            said = b"".join(body[start:end] for start, end in spans)
+            if self._is_escaped(said) or any(self._find_plain(said)):
+                found += self._find_across([read_escapes(body, *span) for span in spans])
         return disjoint(found, body)
+
+    def _find_across(self, pieces: list[Mapped]) -> Iterator[Finding]:
+        """What is secret in a text and lies in more than one of its pieces."""
+        whole, ends = Mapped.joined(pieces), _ends(pieces)
+        for finding in self._find_plain(whole.text):
+            ((start, end),) = finding.spans
+            parts = [
+                whole.span(max(start, first), min(end, last)) for first, last in ends if first < end and start < last
+            ]
+            if len(parts) > 1:
+                yield replace(finding, spans=tuple(parts))
 
     def mask(self, text: bytes, *, address: bool = False) -> bytes:
         """A text of a request, each secret in it replaced by a mask that does not tell its length.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.secrets.escapes import Mapped, read_escapes
+from harness.secrets.escapes import Span
 from harness.secrets.leaves import Leaf, Path, read_leaves
 
 __all__ = ["STREAMED_LINE", "joined_texts"]
@@ -23,9 +23,9 @@ _CONSTANT = {"id", "item_id", "model", "object", "obfuscation", "signature", "sy
 """What is no piece of anything, though it comes again and again."""
 
 
-def joined_texts(body: bytes) -> Iterator[list[Mapped]]:
-    """The pieces of each text that comes in several, in order. Nothing where the body is no such stream."""
-    pieces: dict[object, list[Mapped]] = {}
+def joined_texts(body: bytes) -> Iterator[list[Span]]:
+    """Where the pieces of each text stand that comes in several. Nothing where the body is no such stream."""
+    pieces: dict[object, list[Span]] = {}
     for line in STREAMED_LINE.finditer(body):
         leaves = [leaf for leaf in read_leaves(body, *line.span(1)) if leaf.path]
         told = {
@@ -33,8 +33,8 @@ def joined_texts(body: bytes) -> Iterator[list[Mapped]]:
         }
         for leaf in leaves:
             if leaf.is_text and leaf.path[-1] not in _CONSTANT and leaf.span[0] < leaf.span[1]:
-                pieces.setdefault(_identity(leaf, told), []).append(read_escapes(body, *leaf.span))
-    return (texts for texts in pieces.values() if len(texts) > 1)
+                pieces.setdefault(_identity(leaf, told), []).append(leaf.span)
+    return (spans for spans in pieces.values() if len(spans) > 1)
 
 
 def _identity(leaf: Leaf, told: dict[Path, bytes]) -> object:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote, quote_plus, urlsplit
 
 __all__ = ["SHORTEST", "Form", "is_secret_value", "secret_values", "written_forms"]
@@ -29,6 +29,9 @@ _COMMON = {
     *("changeme", "changeit", "default", "development", "disabled", "dummy-key", "enabled", "example", "localhost"),
     *("password", "passw0rd", "placeholder", "postgres", "postgresql", "production", "required", "simulated"),
     *("staging", "testing", "undefined", "username", "your-api-key", "anonymous", "internal", "keychain", "keyring"),
+    # words of the protocols: masked in a reply, they would break it
+    *("anthropic", "application", "arguments", "assistant", "authorization", "completed", "completion", "completions"),
+    *("developer", "function", "messages", "reasoning", "response", "responses", "streaming", "tool_calls", "tool_use"),
     *("optional", "redacted", "unlimited", "not-needed", "not-used", "12345678", "123456789", "1234567890"),
 }
 
@@ -67,7 +70,7 @@ def is_secret_value(value: str) -> bool:
     """Whether a value that stands where secrets do is one: long enough, no common word, no file."""
     if len(value) < SHORTEST or value.lower() in _COMMON or len(set(value)) < 3:
         return False
-    return not (value[0] in "/~." and len(value) < 500 and Path(value).exists())
+    return not (value[0] in "/~." and os.path.exists(value))  # noqa: PTH110 - Path.exists raises for a long name
 
 
 def written_forms(value: str) -> Iterator[Form]:

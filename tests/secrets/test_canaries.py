@@ -49,7 +49,7 @@ expect:
     "scenarios/raising.yaml": """\
 description: An agent that raises what it should not.
 subject: raising
-input: Raise it.
+input: Raise it, canary.mail@example.com.
 expect:
   - output: {contains: nothing}
 """,
@@ -189,6 +189,11 @@ def server() -> Iterator[ThreadingHTTPServer]:
     thread.join()
 
 
+def kept(folder: Path) -> list[tuple[str, str, str]]:
+    """The leaks in what was recorded and reported: the author may name a customer in a scenario."""
+    return [leak for leak in leaks(folder) if leak[0] != "MAIL" or not leak[2].startswith("scenarios")]
+
+
 def leaks(folder: Path) -> list[tuple[str, str, str]]:
     """Each canary in a file, in whatever form, with the file."""
     found = []
@@ -221,7 +226,7 @@ def environ(listener: ThreadingHTTPServer, **further: str) -> dict[str, str]:
 def project(tmp_path: Path) -> MiniProject:
     """A project without a secret in its files."""
     made = MiniProject(tmp_path).write(FILES)
-    assert leaks(tmp_path) == []
+    assert {name for name, _, _ in leaks(tmp_path)} == {"MAIL"}
     return made
 
 
@@ -229,7 +234,7 @@ def test_no_canary_reaches_the_disk(project: MiniProject, server: ThreadingHTTPS
     """Recorded, replayed, reported, accepted: each is masked, with its place named, and the recording still replays."""
     recorded = project.harness("record", **environ(server))
     assert recorded.code == 0, recorded.text
-    assert leaks(project.root) == []
+    assert kept(project.root) == []
     for place in ("request's address", "request's body", "response's body", "response's headers"):
         assert f"a secret was masked in the {place}" in recorded.err
     for name in ("PROMPT_TOKEN", "RESULT_TOKEN", "QUOTED_SECRET", "CUSTOMER_CODE"):
@@ -247,7 +252,7 @@ def test_no_canary_reaches_the_disk(project: MiniProject, server: ThreadingHTTPS
     assert project.harness("accept", "--yes", **environ(server)).code == 0
     shown = project.harness("show", "reports/latest/results.json")
     assert not any(value in shown.text for value in CANARIES.values())
-    assert leaks(project.root) == []
+    assert kept(project.root) == []
     scanned = project.harness("scan", **environ(server))
     assert (scanned.code, scanned.text) == (0, "")
 
@@ -277,5 +282,5 @@ def test_no_canary_is_in_the_journal(project: MiniProject, server: ThreadingHTTP
     journals = list(project.root.rglob("*.journal"))
     assert len(journals) == 1
     assert journals[0].read_text(encoding="utf-8").count("- request:") == 10
-    assert leaks(project.root) == []
+    assert kept(project.root) == []
     assert project.harness("scan", **environ(server)).code == 0

@@ -188,6 +188,8 @@ def test_a_value_is_found_in_each_form(form: str) -> None:
         ("KEY_FILE", "correcthorse", False),
         ("PWD", "/correcthorse", False),
         ("EDITOR", "correcthorse", False),
+        ("APP_SECRET", "assistant", False),
+        ("APP_SECRET", "/" + "correcthorse" * 30, True),
         ("SSH_AUTH_KEY", str(ROOT), False),
     ],
 )

@@ -177,3 +177,12 @@ def test_what_a_mask_would_break_is_not_kept(caplog: pytest.LogCaptureFixture) -
     assert "Ab12" not in caplog.text
     clean = frame(b'{"delta":{"text":"hi"}}')
     assert record(request("hello"), clean, kind="application/vnd.amazon.eventstream").response.body == clean
+
+
+def test_a_request_that_was_refused_is_named_without_its_key() -> None:
+    """The reason ends up in the report, and it holds the address."""
+    for session in (replay(), RecordSession(clock=SystemClock(), journal=None)):
+        session.refuse("GET https://x/?token=canary1&b=2 was sent from a bare thread", "GET https://u:canary2@x/")
+        assert session.mismatch is not None
+        assert session.mismatch.cause == "GET https://x/?token=*masked*&b=2 was sent from a bare thread"
+        assert session.mismatch.current == "GET https://*masked*@x/"
