@@ -76,6 +76,8 @@ class _Scenarios:
         self._results: Results | None = None
         self._orphans: tuple[str, ...] = ()
         """Recordings that no scenario asks for, a line each."""
+        self._interrupted = 0
+        """How many recordings were interrupted."""
         self._report: Path | None = None
         self._unwritten: str | None = None
         """Why there is no report, where there should be one."""
@@ -157,6 +159,7 @@ class _Scenarios:
         run = Run.merge(map(Run.model_validate_json, self._runs.values()))
         self._results = pipeline.compare_with_baseline(project, run)
         self._orphans = tuple(found.cause for found in pipeline.find_orphans(project, run))
+        self._interrupted = len(pipeline.interrupted(project))
         facts = pipeline.collect_facts(
             argv=sys.argv[1:],
             mode=scenario_mode(self._config),
@@ -174,6 +177,8 @@ class _Scenarios:
                 terminalreporter.line(f"to record anew: {command}")
             for orphan in self._orphans:
                 terminalreporter.line(f"orphan: {orphan}")
+            if self._interrupted:
+                terminalreporter.line(f"interrupted recordings: {self._interrupted}; harness recover")
             terminalreporter.line(f"report: {self._report}")
         elif self._unwritten is not None:
             terminalreporter.section("scenarios")

@@ -22,6 +22,7 @@ def _move(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
 
     project = pipeline.open_project([])
+    pipeline.finish(project)
     move = pipeline.plan_move(project, arguments.old, arguments.new)
     for old, new in (*move.renames, *move.gone):
         say(f"{_shown(old, project.root)} → {_shown(new, project.root)}")

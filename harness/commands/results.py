@@ -59,6 +59,7 @@ def _accept(arguments: argparse.Namespace) -> ExitCode:
     names = list(arguments.names)
     given = Path(names.pop(0)) if names and names[0].endswith(".json") else None
     project = pipeline.open_project([given.parent] if given else [])
+    pipeline.finish(project)
     proposal = pipeline.propose(project, given or project.reports / "latest" / "results.json", names)
     print_results(proposal, verbose=True)
     if not arguments.yes and not is_confirmed(f"accept {len(proposal.cases)} cases?"):
@@ -73,6 +74,7 @@ def _reject(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
 
     project = pipeline.open_project([])
+    pipeline.finish(project)
     files = pipeline.waiting(project, arguments.names)
     for file in files:
         say(file)

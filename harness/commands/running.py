@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,6 +76,9 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         if waiting:
             again = "" if mode is pipeline.Mode.EXTEND else "harness run --mode extend && "
             say(f"{waiting} pending: {again}harness accept, or harness reject")
+        interrupted = len(pipeline.interrupted(project))
+        if interrupted:
+            say(f"{interrupted} interrupted recording{'s' if interrupted > 1 else ''}: harness recover")
     say(report)
     return pipeline.exit_code(results)
 
@@ -105,7 +111,13 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
     progress = Progress(len(cases))
     plan = pipeline.Plan(project, mode=mode, concurrency=concurrency, listen=progress.hear)
     try:
-        run = pipeline.run_cases(plan, cases)
+        with _terminated_as_interrupted():
+            run = pipeline.run_cases(plan, cases)
+    except KeyboardInterrupt:
+        kept = pipeline.describe_kept(project, cases)
+        if kept is not None:
+            print(kept, file=sys.stderr)
+        raise
     finally:
         progress.clear()
     facts = pipeline.collect_facts(
@@ -116,6 +128,16 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
         seconds=time.perf_counter() - began,
     )
     return project, run, facts
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Control-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _record(arguments: argparse.Namespace) -> ExitCode:

@@ -8,7 +8,7 @@ from harness.pipeline.gathering import gather_cases, open_project, settle_trials
 from harness.pipeline.leftovers import find_orphans
 from harness.pipeline.moving import carry_out, plan_move
 from harness.pipeline.plan import Mode, Plan
-from harness.pipeline.recovering import interrupted, recover
+from harness.pipeline.recovering import describe_kept, interrupted, recover
 from harness.pipeline.results import (
     attach,
     check_single,
@@ -23,6 +23,7 @@ from harness.pipeline.results import (
 from harness.pipeline.running import run_case, run_cases
 from harness.pipeline.scanning import Leak, scan
 from harness.pipeline.showing import show_file
+from harness.store import finish
 
 __all__ = [
     "Leak",
@@ -34,9 +35,11 @@ __all__ = [
     "check_single",
     "collect_facts",
     "compare_with_baseline",
+    "describe_kept",
     "exit_code",
     "find_drift",
     "find_orphans",
+    "finish",
     "gather_cases",
     "interrupted",
     "open_project",

@@ -24,7 +24,7 @@ _UNFINISHED = re.compile(r"\..+\.(yaml|json|journal)\..+")
 """What a write that was interrupted leaves beside its file."""
 
 _SAYS = {
-    DriftClass.JOURNAL: "a recording was interrupted here; `harness recover` makes a cassette of what it holds",
+    DriftClass.JOURNAL: "a recording was interrupted here; `harness recover` says how it goes on",
     DriftClass.PENDING: "a recording that waits for `harness accept` or `harness reject`",
     DriftClass.FOREIGN: "no recording of a scenario; it belongs elsewhere, or can be deleted",
     DriftClass.SURPLUS: "the scenario asks for no such trial or judge; delete it, or ask for it",

@@ -49,7 +49,7 @@ def plan_move(project: Project, old: str, new: str) -> Move:
     files = dict.fromkeys(_kept(project, before, is_folder=is_folder))
     journals = [file for file in files if file.suffix == ".journal"]
     for journal in journals:
-        what = "holds an interrupted recording; run `harness recover` before the scenario gets another name"
+        what = "holds an interrupted recording; first end it with `harness record`, or delete it"
         faults.append(Fault(shown(project, journal), 0, 0, what))
     places = {file: project.cassettes / after / file.relative_to(project.cassettes / before) for file in files}
     if faults:

@@ -14,7 +14,7 @@ from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import cassette_file, drop_file, finish
 
-__all__ = ["interrupted", "left_over", "recover"]
+__all__ = ["describe_kept", "interrupted", "left_over", "recover"]
 
 _JOURNAL = ".journal"
 
@@ -39,6 +39,16 @@ def interrupted(project: Project, cases: Iterable[Case] | None = None) -> tuple[
         return tuple(sorted(project.cassettes.rglob(f"*{_JOURNAL}")))
     folders = {cassette_file(project, case, 1).parent for case in cases}
     return tuple(sorted(file for folder in folders for file in folder.glob(f"*{_JOURNAL}")))
+
+
+def describe_kept(project: Project, cases: Iterable[Case]) -> str | None:
+    """What an interruption of these cases leaves, for whoever interrupts; None where it is nothing."""
+    left = [found for found in map(read_journal, interrupted(project, cases)) if found is not None and found.usable]
+    count = sum(len(found.usable) for found in left)
+    if not count:
+        return None
+    held = "1 answer is" if count == 1 else f"{count} answers are"
+    return f"{held} kept, and used again by the same command; `harness recover` names the files"
 
 
 def recover(project: Project, paths: Sequence[Path] = ()) -> Iterator[str]:

@@ -109,6 +109,7 @@ async def _ask_all(plan: Plan, cases: Sequence[Case], gathering: _Gathering) -> 
 
 
 async def _ask_case(plan: Plan, case: Case) -> Run:
+    check_finished(plan.project)
     texts = text_digests(case)
     with declaring(plan.project.redaction):
         numbers = range(1, case.scenario.trials + 1)
