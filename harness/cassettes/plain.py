@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.cassettes.content import decode_response
 from harness.cassettes.journal import Journal
@@ -46,16 +45,19 @@ class PlainSession:
         volatile: tuple[str, ...] = (),
         renames: Renames = NO_RENAMES,
         plays: bool = True,
-        journal: Path | None = None,
+        journal: Journal | None = None,
+        recovered: tuple[Exchange, ...] = (),
         repeats: bool = False,
     ) -> None:
         """``own`` is the test's own file, ``shared`` are further ones, which other tests may play as well.
 
-        ``journal``: where exchanges are kept as they end; None where nothing may be recorded.
+        ``journal``: where exchanges are kept as they end; None where nothing may be recorded. ``recovered``: what an
+        interrupted recording of this test had been answered; it is played, and kept with what is recorded now.
 
         ``repeats``: once all of them have answered, the last of equal requests goes on answering.
         """
-        self._own = _as_kept(own, filters)
+        self._own = _as_kept(own, filters) + recovered
+        self._recovered = recovered
         exchanges = sum((_as_kept(cassette, filters) for cassette in shared), self._own)
         self.user_turn = 1
         self._filters = filters
@@ -110,7 +112,9 @@ class PlainSession:
     def renewed(self) -> tuple[Exchange, ...]:
         """What the test's own file should hold now: what was asked anew takes the place of its earlier answer."""
         if self._plays:
-            return self._own + self.recorded
+            left, earlier = set(self._index.left), len(self._own) - len(self._recovered)
+            own = (each for at, each in enumerate(self._own) if at < earlier or at not in left)
+            return (*own, *self.recorded)
         fresh = Index(self._own, ())
         places: dict[int, Exchange] = {}
         further = []
@@ -146,12 +150,14 @@ class PlainSession:
         if self._live is not None:
             self._live.close()
 
-    def _recorder(self, journal: Path) -> _FilteredSession:
+    def _recorder(self, journal: Journal) -> _FilteredSession:
         """Made with the first request that goes out: most tests need none."""
         with self._lock:
             if self._live is None:
                 with declaring(self._declared):  # which the code that asks may not know
-                    self._live = _FilteredSession(self._filters, clock=self._clock, journal=journal)
+                    self._live = _FilteredSession(
+                        self._filters, clock=self._clock, journal=journal, replayed=self._recovered
+                    )
             return self._live
 
 
@@ -188,8 +194,10 @@ class _PlainIndex(Index):
 class _FilteredSession(RecordSession):
     """Keeps what the user's settings leave of each exchange."""
 
-    def __init__(self, filters: Filters, *, clock: SystemClock, journal: Path) -> None:
-        super().__init__(clock=clock, journal=Journal(journal))
+    def __init__(
+        self, filters: Filters, *, clock: SystemClock, journal: Journal, replayed: tuple[Exchange, ...]
+    ) -> None:
+        super().__init__(clock=clock, journal=journal, replayed=replayed)
         self._filters = filters
         self._dropped: set[int] = set()
 

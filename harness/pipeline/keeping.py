@@ -15,7 +15,7 @@ from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import drop_file
 
-__all__ = ["begin_recording", "drop_empty", "keep_extension", "keep_recording"]
+__all__ = ["begin_recording", "drop_empty", "keep_exchanges", "keep_extension", "keep_recording"]
 
 _SIMULATED = "simulated provider (`harness provider`): written by a script, not by a model"
 _LIVE = "live provider"
@@ -42,19 +42,26 @@ def begin_recording(
 
 
 def keep_recording(file: Path, session: RecordSession | ExtendSession, metadata: CassetteMetadata) -> Cassette:
-    """Write one trial's exchanges, whole, in place of an earlier recording; the file's new content.
+    """Write one trial's exchanges, whole, in place of an earlier recording; the file's new content."""
+    metadata = metadata.model_copy(update={"recorded_from": _origin(session)})
+    return keep_exchanges(file, metadata, tuple(each.exchange for each in session.played), session.journal)
+
+
+def keep_exchanges(
+    file: Path, metadata: CassetteMetadata, exchanges: tuple[Exchange, ...], journal: Journal | None
+) -> Cassette:
+    """Write exchanges, whole, in place of an earlier recording; the file's new content.
 
     Where the same was said as before, the earlier exchanges stay, times included: a review shows what really differs.
     """
-    exchanges = tuple(each.exchange for each in session.played)
-    changed: dict[str, str | None] = {"recorded_from": _origin(session)}
     earlier = _earlier(file)
     if earlier is not None and list(map(_said, earlier.exchanges)) == list(map(_said, exchanges)):
         exchanges = earlier.exchanges
         if earlier.metadata is not None:
-            changed |= {"recorded_at": earlier.metadata.recorded_at, "seed": earlier.metadata.seed}
-    cassette = Cassette(metadata=metadata.model_copy(update=changed), exchanges=exchanges)
-    _keep(file, cassette, session.journal, is_new=cassette != earlier)
+            kept = {"recorded_at": earlier.metadata.recorded_at, "seed": earlier.metadata.seed}
+            metadata = metadata.model_copy(update=kept)
+    cassette = Cassette(metadata=metadata, exchanges=exchanges)
+    _keep(file, cassette, journal, is_new=cassette != earlier)
     return cassette
 
 

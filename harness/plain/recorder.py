@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.cassettes import PlainSession, covered, load_cassette, save_cassette
+from harness.cassettes import Journal, PlainSession, covered, load_cassette, read_journal
 from harness.cassettes.mismatch import unplayed_mismatch
+from harness.errors import CassetteError
 from harness.plain.configuration import Configuration
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
-from harness.reporting import describe_mismatch
 from harness.secrets import declaring
 from harness.settings import find_root, load_project
 from harness.store import drop_file
@@ -32,10 +32,20 @@ class Recorder:
         path = configuration.path
         self._configuration = configuration
         self._test = test
-        self._journal = path.with_name(f"{path.stem[-200:]}.journal")  # a long name ends in its digest
+        metadata = CassetteMetadata(
+            scenario=test,
+            case="default",
+            trial=1,
+            recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            recorded_from="live provider",
+        )
+        self._metadata = metadata
+        # a long name ends in its digest
+        self._journal = Journal(path.with_name(f"{path.stem[-200:]}.journal"), metadata)
         self._found = path.is_file()
         self._records = mode in ("new_episodes", "all", "rewrite") or (mode == "once" and not self._found)
         self._renews = mode in ("all", "rewrite")
+        self._recovered = _recover(self._journal.path) if self._records and mode != "all" else ()
         project = load_project(find_root(path.parent))
         with declaring(project.redaction):
             self.session = PlainSession(
@@ -44,8 +54,9 @@ class Recorder:
                 filters=configuration.filters,
                 volatile=project.volatile,
                 renames=project.renames,
-                plays=not self._renews,
+                plays=not self._renews or bool(self._recovered),
                 journal=self._journal if self._records else None,
+                recovered=self._recovered,
                 repeats=configuration.repeats,
             )
 
@@ -66,24 +77,16 @@ class Recorder:
         Where nothing was answered the earlier recording stays as it is. ``passed`` is None where the test was
         interrupted: the journal then keeps what has been recorded.
         """
-        if passed is None and self.session.recorded:
+        if passed is None:
             return
-        answered = any(exchange.response.status for exchange in self.session.recorded)
+        answered = any(exchange.response.status for exchange in (*self._recovered, *self.session.recorded))
         if answered and (passed or self._configuration.keeps_failed):
-            metadata = CassetteMetadata(
-                scenario=self._test,
-                case="default",
-                trial=1,
-                recorded_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                recorded_from="test",
-            )
-            save_cassette(self._configuration.path, Cassette(metadata=metadata, exchanges=self.session.renewed))
-        self.drop()
+            from harness.pipeline.keeping import keep_exchanges  # late: a replay, the common case, needs none of it
 
-    def drop(self) -> None:
-        """Remove the journal, and the folders that only it needed."""
+            keep_exchanges(self._configuration.path, self._metadata, self.session.renewed, self._journal)
         if self._records:
-            drop_file(self._journal, self._journal.parents[2])
+            self._journal.drop()
+            drop_file(self._journal.path, self._journal.path.parents[2])
 
     def miss(self) -> str | None:
         """Why a request of the test had no answer, and what mends it; None where all had one."""
@@ -112,8 +115,20 @@ class Recorder:
         return f"run: {shlex.join(['pytest', self._test, '--record-mode=rewrite'])}"
 
     def _describe(self, mismatch: Mismatch) -> str:
+        from harness.reporting import describe_mismatch  # late, for the same reason
+
         place = f"call {mismatch.turn} of {self._shown}"
         return "\n".join([*describe_mismatch(mismatch, place), self._remedy])
+
+
+def _recover(journal: Path) -> tuple[Exchange, ...]:
+    """What an interrupted recording of the test had been answered. Raises :class:`CassetteError`."""
+    if not journal.is_file():
+        return ()
+    left = read_journal(journal)
+    if left is None:
+        raise CassetteError(f"{journal}:1: another process is recording this test; wait for its end")
+    return left.usable
 
 
 class PlainCassette:
