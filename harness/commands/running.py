@@ -83,6 +83,20 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
     return pipeline.exit_code(results)
 
 
+class _Once(logging.Filter):
+    """Lets each line through once: a secret in a system prompt is masked in every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        is_new = said not in self._said
+        self._said.add(said)
+        return is_new
+
+
 def _log(*, verbose: bool) -> None:
     """Show our log lines on request only: what they tell is in the report as well."""
     ours = logging.getLogger("harness")
@@ -91,7 +105,9 @@ def _log(*, verbose: bool) -> None:
         ours.addHandler(logging.StreamHandler())
     else:
         ours.addHandler(logging.NullHandler())
-        logging.getLogger("harness.cassettes.cleaning").addHandler(logging.StreamHandler())  # it is in no report
+        masked = logging.StreamHandler()
+        masked.addFilter(_Once())
+        logging.getLogger("harness.cassettes.cleaning").handlers = [masked]  # what was masked is in no report
 
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-__all__ = ["Mapped", "Span", "has_odd_escapes", "read_escapes"]
+__all__ = ["Mapped", "Span", "has_odd_escapes", "read_escapes", "read_percents"]
 
 Span = tuple[int, int]
 """A start and the end after it, in bytes of the text that was given."""
 
 _ESCAPE = re.compile(rb"\\+(?:u([0-9A-Fa-f]{4})|([\"/bfnrt])|)")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ODD = re.compile(rb"\\(?:/|u00[0-7])")
 _PLAIN = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
@@ -48,7 +49,24 @@ def has_odd_escapes(data: bytes) -> bool:
 
 def read_escapes(data: bytes, start: int = 0, end: int | None = None) -> Mapped:
     """A part of the data with the escapes of JSON undone, at whatever depth: arguments of a tool are JSON in JSON."""
-    end = len(data) if end is None else end
+    return _read(data, start, len(data) if end is None else end, _ESCAPE, _unescaped)
+
+
+def read_percents(data: bytes) -> Mapped:
+    """An address, or a form, with its percent signs undone."""
+    return _read(data, 0, len(data), _PERCENT, lambda match: bytes([int(match[1], 16)]))
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    point, letter = match.groups()
+    if point is not None:
+        return chr(int(point, 16)).encode("utf-8", "replace")
+    return _PLAIN.get(letter, letter) if letter else b"\\"
+
+
+def _read(
+    data: bytes, start: int, end: int, pattern: re.Pattern[bytes], say: Callable[[re.Match[bytes]], bytes]
+) -> Mapped:
     texts: list[bytes] = []
     starts: list[int] = []
     ends: list[int] = []
@@ -59,13 +77,9 @@ def read_escapes(data: bytes, start: int = 0, end: int | None = None) -> Mapped:
         starts.extend(range(place, stop))
         ends.extend(range(place + 1, stop + 1))
 
-    for match in _ESCAPE.finditer(data, start, end):
+    for match in pattern.finditer(data, start, end):
         take_plain(match.start())
-        point, letter = match.groups()
-        if point is not None:
-            said = chr(int(point, 16)).encode("utf-8", "replace")
-        else:
-            said = _PLAIN.get(letter, letter) if letter else b"\\"
+        said = say(match)
         texts.append(said)
         starts.extend([match.start()] * len(said))
         ends.extend([match.end()] * len(said))

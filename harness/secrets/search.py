@@ -15,7 +15,7 @@ import regex
 
 from harness.errors import CassetteMissError
 from harness.records.redaction import Redaction
-from harness.secrets.escapes import Mapped, Span, has_odd_escapes, read_escapes
+from harness.secrets.escapes import Mapped, Span, has_odd_escapes, read_escapes, read_percents
 from harness.secrets.findings import Finding, disjoint, replaced, resized
 from harness.secrets.leaves import Path, read_leaves
 from harness.secrets.masks import mark_masks, settle
@@ -83,6 +83,9 @@ class Secrets:
         found = list(self._find_plain(text))
         if self._is_escaped(text):
             mapped = read_escapes(text)
+            found += [_moved(finding, mapped) for finding in self._find_plain(mapped.text)]
+        if b"%" in text and (address or self._has_special_values):
+            mapped = read_percents(text)
             found += [_moved(finding, mapped) for finding in self._find_plain(mapped.text)]
         if address:
             found += _matches(ADDRESS_RULES, text)

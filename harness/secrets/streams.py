@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import groupby
 
 from harness.secrets.escapes import Span
 from harness.secrets.leaves import Leaf, Path, read_leaves
@@ -26,8 +28,7 @@ _CONSTANT = {"id", "item_id", "model", "object", "obfuscation", "signature", "sy
 def joined_texts(body: bytes) -> Iterator[list[Span]]:
     """Where the pieces of each text stand that comes in several. Nothing where the body is no such stream."""
     pieces: dict[object, list[Span]] = {}
-    for line in STREAMED_LINE.finditer(body):
-        leaves = [leaf for leaf in read_leaves(body, *line.span(1)) if leaf.path]
+    for leaves in _objects(body):
         told = {
             leaf.path: body[slice(*leaf.span)] for leaf in leaves if leaf.path[-1] in _TELLING or leaf.path == ("type",)
         }
@@ -35,6 +36,16 @@ def joined_texts(body: bytes) -> Iterator[list[Span]]:
             if leaf.is_text and leaf.path[-1] not in _CONSTANT and leaf.span[0] < leaf.span[1]:
                 pieces.setdefault(_identity(leaf, told), []).append(leaf.span)
     return (spans for spans in pieces.values() if len(spans) > 1)
+
+
+def _objects(body: bytes) -> Iterator[list[Leaf]]:
+    """The leaves of each object of a stream: one a line, or the items of one list, as Gemini streams them."""
+    if body[:64].lstrip().startswith(b"["):
+        for _, leaves in groupby(read_leaves(body), key=lambda leaf: leaf.path[:1]):
+            yield [replace(leaf, path=leaf.path[1:]) for leaf in leaves if len(leaf.path) > 1]
+    else:
+        for line in STREAMED_LINE.finditer(body):
+            yield [leaf for leaf in read_leaves(body, *line.span(1)) if leaf.path]
 
 
 def _identity(leaf: Leaf, told: dict[Path, bytes]) -> object:

@@ -171,6 +171,15 @@ def test_a_value_is_found_in_each_form(form: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "form", ["a%62cd%2Def-gh", "abcd-ef-gh", "%61%62%63%64%2d%65%66%2d%67%68", "a%62cd-%65f-gh&b=%"]
+)
+def test_an_address_may_escape_what_it_likes(form: str) -> None:
+    """Clients differ in what they escape."""
+    secrets = known_secrets({"MY_TOKEN": "abcd-ef-gh"})
+    assert secrets.mask(f"https://x/{form}".encode(), address=True).startswith(b"https://x/*masked*")
+
+
+@pytest.mark.parametrize(
     ("name", "value", "counts"),
     [
         ("MY_API_KEY", "correcthorse", True),

@@ -133,6 +133,16 @@ def test_a_secret_in_pieces_is_masked_in_each(kind: str, frame: str, cuts: tuple
     assert whole == said.replace(key, "*masked" + "*" * (len(key) - 7))
 
 
+def test_pieces_of_a_list_are_one_text() -> None:
+    """Gemini streams one JSON list over many lines."""
+    items = [
+        {"candidates": [{"content": {"parts": [{"text": text}]}, "index": 0}]} for text in ("sk-proj-", "Ab12" * 8)
+    ]
+    kept = record(request("hello"), json.dumps(items, indent=2).encode()).response
+    assert b"Ab12" not in kept.body
+    assert len(json.loads(kept.body)) == 2
+
+
 def text_of(event: object) -> str:
     """The one text of an event that is longest: the delta."""
     if isinstance(event, dict):
