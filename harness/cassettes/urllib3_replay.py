@@ -52,7 +52,7 @@ def respond(playback: Playback, asked: Asked) -> Any:
     )
     # a body of known length that broke off was never handed on in parts
     response.chunked = bool(recorded.chunks) and (
-        failure is None or "stream" in response.headers.get("content-type", "")
+        failure is None or "stream" in response.headers.get("content-type", "").lower()
     )
     if asked.options.get("preload_content", True):
         response.read(cache_content=True)
@@ -102,8 +102,12 @@ class _RecordedBody(io.RawIOBase):
         if size is None or size < 0:
             data, self._rest = self._rest + b"".join(self._pieces), b""
             self._break_off()
+            self.close()  # as http.client does: whoever reads on until the file is closed would never end
             return data
-        if not size or not self.next_size():
+        if not size:
+            return b""
+        if not self.next_size():
+            self.close()
             return b""
         data, self._rest = self._rest[:size], self._rest[size:]
         return data

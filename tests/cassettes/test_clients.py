@@ -428,3 +428,19 @@ def test_a_pool_that_blocks_gets_its_connections_back(server: Any) -> None:
     live, played = record(work)
     assert replay(played, work)[0] == live
     assert server.count == 3
+
+
+@pytest.mark.parametrize("work", [by_requests, by_urllib3])
+def test_reading_on_until_the_end_ends(work: Any, server: Any) -> None:
+    """A body that came whole can be read by a loop over its pieces, live and replayed."""
+
+    def pieces() -> list[bytes]:
+        if work is by_urllib3:
+            with urllib3.PoolManager() as pool:
+                response = pool.request("GET", f"{server.url}/v1/any", preload_content=False)
+                return list(response.stream(None, decode_content=True))
+        with requests.Session() as session:
+            return list(session.get(f"{server.url}/v1/any", stream=True).iter_content(None))
+
+    live, played = record(pieces)
+    assert replay(played, pieces)[0] == live
