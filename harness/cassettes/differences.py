@@ -15,7 +15,7 @@ from harness.records.base import JsonObject
 from harness.records.mismatch import MismatchPart
 from harness.wire.split import Definition
 
-__all__ = ["Difference", "definition_differences", "pretty", "pretty_pair"]
+__all__ = ["Difference", "definition_differences", "first_difference", "pretty", "pretty_pair"]
 
 _ABSENT = object()
 
@@ -63,7 +63,7 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
         (MismatchPart.SETTINGS, _without_system(recorded.settings), _without_system(current.settings)),
     ):
         if canonical_text(before) != canonical_text(after):
-            cause = f"{part}: {_first_difference(before, after)}"
+            cause = f"{part}: {first_difference(before, after)}"
             differences.append(Difference(part, cause, pretty(before), pretty(after), sides=(before, after)))
     return differences
 
@@ -176,7 +176,7 @@ def _tool_change(recorded: JsonValue, current: JsonValue) -> str:
     before, after = _inner(recorded), _inner(current)
     if before.get("description") != after.get("description"):
         return "description changed"
-    return _parameter_change(_schema(before), _schema(after)) or _first_difference(recorded, current)
+    return _parameter_change(_schema(before), _schema(after)) or first_difference(recorded, current)
 
 
 def _schema(tool: JsonObject) -> JsonObject:
@@ -199,7 +199,7 @@ def _parameter_change(before: JsonObject, after: JsonObject) -> str | None:
             return f"parameter `{name}` became {'required' if name in new_required else 'optional'}"
     for name in old:
         if canonical_text(old[name]) != canonical_text(new[name]):
-            return f"parameter `{name}`: {_first_difference(old[name], new[name])}"
+            return f"parameter `{name}`: {first_difference(old[name], new[name])}"
     return None
 
 
@@ -207,7 +207,7 @@ def _names(value: JsonValue) -> set[str]:
     return {str(name) for name in value} if isinstance(value, list) else set()
 
 
-def _first_difference(recorded: JsonValue, current: JsonValue) -> str:
+def first_difference(recorded: JsonValue, current: JsonValue) -> str:
     """The first place in which two values differ: ``temperature 0 → 1``."""
     path, before, after = _find(recorded, current, ())
     name = ".".join(path)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
 from harness.cassettes.canonical import canonical_text, drop_paths, origin_of, place_of
-from harness.cassettes.differences import definition_differences, pretty, pretty_pair
-from harness.cassettes.diffs import diff_texts
+from harness.cassettes.differences import definition_differences, first_difference, pretty, pretty_pair
+from harness.cassettes.diffs import diff_texts, diff_values
 from harness.cassettes.minted import number_ids
 from harness.records.exchange import Exchange, HttpRequest
 from harness.records.mismatch import Difference, Mismatch, MismatchKind, MismatchPart
-from harness.wire.split import Definition, WireRequest, has_spoken, split
+from harness.wire.split import Definition, has_spoken, split
 
 __all__ = ["classify_miss", "unplayed_mismatch"]
 
@@ -52,7 +52,7 @@ def classify_miss(
     try:
         return _classify(request, exchanges, played, volatile)
     except RecursionError:  # JSON so deep that it can be read, and not be compared
-        return _other_request(request, exchanges, len(played) + 1)
+        return _other_request(request, exchanges, played, ())
 
 
 def _classify(
@@ -63,7 +63,7 @@ def _classify(
     calls = [(position, _read_call(each.request, volatile)) for position, each in enumerate(exchanges)]
     recorded = [(position, call) for position, call in calls if call is not None]
     if current is None or not recorded:
-        return _other_request(request, exchanges, turn)
+        return _other_request(request, exchanges, played, volatile)
     near = [_Near(call, position, _shared(call.steps, current.steps)) for position, call in recorded]
     same = [each for each in near if not definition_differences(each.call.definition, current.definition)]
     if same:
@@ -107,22 +107,23 @@ def unplayed_mismatch(exchanges: Sequence[Exchange], unplayed: Sequence[Exchange
 
 
 def _read_call(request: HttpRequest, volatile: Sequence[str]) -> _Call | None:
-    wire = split(request.method, urlsplit(request.uri).path, request.body)
+    wire = split(request.method, urlsplit(request.uri).path, _without_volatile(request.body, volatile))
     if wire is None:
         return None
-    wire = _without_volatile(wire, volatile)
     steps = tuple(map(canonical_text, number_ids(wire.conversation)))
     return _Call(request, wire.definition, wire.conversation, steps)
 
 
-def _without_volatile(wire: WireRequest, volatile: Sequence[str]) -> WireRequest:
+def _without_volatile(body: bytes, volatile: Sequence[str]) -> bytes:
+    """The body without what takes no part in matching, so that it is named as no cause either."""
     if not volatile:
-        return wire
-    settings = copy.deepcopy(wire.definition.settings)
-    drop_paths(settings, volatile)
-    conversation = copy.deepcopy(list(wire.conversation))
-    drop_paths({"messages": conversation, "input": conversation}, volatile)
-    return WireRequest(replace(wire.definition, settings=settings), tuple(conversation))
+        return body
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    drop_paths(data, volatile)
+    return json.dumps(data).encode()
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
@@ -234,26 +235,50 @@ def _at(conversation: Sequence[JsonValue], position: int) -> JsonValue:
     return conversation[position] if position < len(conversation) else None
 
 
-def _other_request(request: HttpRequest, exchanges: Sequence[Exchange], turn: int) -> Mismatch:
+def _other_request(
+    request: HttpRequest, exchanges: Sequence[Exchange], played: Sequence[int], volatile: Sequence[str]
+) -> Mismatch:
     """A request that is no model call, or that meets a recording without one."""
+    turn = len(played) + 1
     path = urlsplit(request.uri).path
-    same = [each.request for each in exchanges if urlsplit(each.request.uri).path == path]
-    near = next((each for each in same if each.method == request.method), same[0] if same else None)
-    if near is None:
+    same = [
+        (position in played, each.request)
+        for position, each in enumerate(exchanges)
+        if urlsplit(each.request.uri).path == path
+    ]
+    if not same:
         cause = f"`{_line_of(request)}` is not in the recording"
         nearest = exchanges[min(turn, len(exchanges)) - 1].request if exchanges else None
         recorded = _line_of(nearest) if nearest else "the recording holds no exchange"
         kind = MismatchKind.STALE if turn == 1 else MismatchKind.CHANGED
         return _mismatch(kind, MismatchPart.ENDPOINT, turn, cause, recorded, _line_of(request))
-    same_place = (origin_of(near), place_of(near)) == (origin_of(request), place_of(request))
-    cause = f"`{request.method} {path}`: {'its body differs' if same_place else 'its address differs'}"
-    if same_place and near.body == request.body:
-        cause = f"the agent made a further call that the recording does not have: `{_line_of(request)}`"
-    texts = (_text_of(near), _text_of(request)) if same_place else (_line_of(near), _line_of(request))
+    was_played, near = min(same, key=lambda pair: (pair[1].method != request.method, pair[0]))
     kind, part = MismatchKind.CHANGED, MismatchPart.CONVERSATION
-    return _mismatch(
-        kind, MismatchPart.LENGTH if near.body == request.body and same_place else part, turn, cause, *texts
-    )
+    name = f"`{request.method} {path}`"
+    if (origin_of(near), place_of(near)) != (origin_of(request), place_of(request)):
+        return _mismatch(kind, part, turn, f"{name}: its address differs", _line_of(near), _line_of(request))
+    again = next((each for _, each in same if each.body == request.body and place_of(each) == place_of(request)), None)
+    if was_played and again is not None:
+        cause = f"the agent made a further call that the recording does not have: `{_line_of(request)}`"
+        return _mismatch(kind, MismatchPart.LENGTH, turn, cause, _text_of(again), _text_of(request))
+    bodies = [_without_volatile(each.body, volatile) for each in (near, request)]
+    return _body_mismatch(f"{name}: its body differs", bodies, turn)
+
+
+def _body_mismatch(cause: str, bodies: Sequence[bytes], turn: int) -> Mismatch:
+    """The bodies of two requests to the same place: by their fields where both are JSON, else by their lines."""
+    before, after = texts = [body.decode(errors="replace") for body in bodies]
+    diff = diff_texts(before, after)
+    try:
+        values = [json.loads(body) for body in bodies]
+        if canonical_text(values[0]) != canonical_text(values[1]):
+            cause = f"{cause}: {first_difference(*values)}"
+            diff, texts = diff_values(*values), list(pretty_pair(*values))
+    except (ValueError, RecursionError):
+        pass  # no JSON: the lines say it
+    part = MismatchPart.CONVERSATION
+    mismatch = _mismatch(MismatchKind.CHANGED, part, turn, cause, *texts)
+    return mismatch.model_copy(update={"differences": (Difference(part=part, cause=cause, diff=diff),)})
 
 
 def _line_of(request: HttpRequest) -> str:

@@ -309,12 +309,46 @@ def test_another_query_is_a_matter_of_the_endpoint() -> None:
 
 
 def test_a_tools_own_http_call_is_changed_behaviour_by_its_body() -> None:
-    """A request that is no model call is compared as text."""
+    """A request that is no model call is compared by its fields, with the nearest that was not played."""
     uri = "http://shop.example/orders"
-    found = miss(request({"id": 2}, uri), recorded=[request({"id": 1}, uri)])
+    recorded = [request({"id": 1, "at": 5}, uri), request({"id": 2, "at": 6}, uri)]
+    found = miss(recorded[0], request({"id": 3, "at": 6}, uri), recorded=recorded)
     assert (found.kind, found.part) == (MismatchKind.CHANGED, MismatchPart.CONVERSATION)
+    assert found.cause == "`POST /orders`: its body differs: id 2 → 3"
+    assert found.differences[0].diff == ("- id: 2", "+ id: 3")
+    assert (found.recorded, found.current) == ('{\n  "id": 2,\n  "at": 6\n}', '{\n  "id": 3,\n  "at": 6\n}')
+    again = miss(*recorded, recorded[0], recorded=recorded)
+    assert (again.part, again.cause.partition(":")[0]) == (
+        MismatchPart.LENGTH,
+        "the agent made a further call that the recording does not have",
+    )
+
+
+@pytest.mark.parametrize(("one", "other"), [(b"a\nb", b"a\nc"), (b'{"a": 1, "a": 2}', b'{"a": 2}')])
+def test_a_body_that_is_no_plain_json_is_compared_by_its_lines(one: bytes, other: bytes) -> None:
+    """Form data, or JSON with a key twice."""
+    before, after = (HttpRequest(method="POST", uri="http://shop.example/orders", body=body) for body in (one, other))
+    found = miss(after, recorded=[before])
     assert found.cause == "`POST /orders`: its body differs"
-    assert (found.recorded, found.current) == ('{"id": 1}', '{"id": 2}')
+    assert found.differences[0].diff[-1].startswith("+")
+
+
+def test_what_is_volatile_is_no_cause() -> None:
+    """A place that takes no part in matching is not blamed either, wherever it lies."""
+    volatile = ("tools.*.function.description", "response_format", "messages.*.name")
+
+    def change(body: dict[str, Any]) -> None:
+        body["tools"][0]["function"]["description"] = "Another."
+        body["response_format"] = {"type": "json_object"}
+        body["messages"][1]["name"] = "Ada"
+
+    exchanges = tuple(Exchange(request=request(turn), response=HttpResponse(status=200)) for turn in TURNS)
+    session = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock(), volatile=volatile)
+    session.meet(edited(1, change))
+    with pytest.raises(CassetteMissError):
+        session.meet(edited(2, lambda body: (change(body), body.update(temperature=1))))
+    assert session.mismatch is not None
+    assert session.mismatch.cause == "settings: temperature 0 → 1"
 
 
 def test_an_unknown_request_names_itself() -> None:
