@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.cassettes import load_cassette, read_journal
+from tests.project import MiniProject
 
 __all__ = ["TELLER", "heard", "kept", "keys"]
 
@@ -66,6 +67,12 @@ expect:
     "tell.script.yaml": "match: {user: Tell of}\nrules:\n  - say: Once upon a time, and for a long while after that.\n",
 }
 """Three trials in two scenarios, each of four calls: plain and streamed, some at once."""
+
+
+def make(folder: Path) -> Path:
+    """The teller's project, without a recording."""
+    folder.mkdir()
+    return MiniProject(folder).write(TELLER).root
 
 
 def keys(url: str) -> dict[str, str]:

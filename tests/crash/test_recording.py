@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.cassettes import Journal, load_cassette
 from harness.providers.simulated import running_provider
-from tests.crash.teller import TELLER, heard, kept, keys
-from tests.crash.warm import Warm, warm
+from tests.crash.teller import heard, kept, keys, make
+from tests.crash.warm import Warm
 from tests.project import MiniProject
 
 KILLS = 200
 PARTS = 8
 """The kills come in so many parts, so that several processes may share them."""
-
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[Warm]:
-    """A process that runs commands."""
-    with warm() as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A simulated provider."""
-    project = MiniProject(tmp_path_factory.mktemp("provider")).write(TELLER)
-    with running_provider([project.root / "tell.script.yaml"]) as address:
-        yield address
-
-
-def make(folder: Path) -> Path:
-    """The teller's project, without a recording."""
-    folder.mkdir()
-    return MiniProject(folder).write(TELLER).root
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,27 @@
+"""A process that runs commands, and a provider that answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from harness.providers.simulated import running_provider
+from tests.crash.teller import TELLER
+from tests.crash.warm import Warm, warm
+from tests.project import MiniProject
+
+
+@pytest.fixture(scope="package")
+def harness() -> Iterator[Warm]:
+    """A process that runs commands."""
+    with warm() as process:
+        yield process
+
+
+@pytest.fixture(scope="package")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A simulated provider."""
+    project = MiniProject(tmp_path_factory.mktemp("provider")).write(TELLER)
+    with running_provider([project.root / "tell.script.yaml"]) as address:
+        yield address
