@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
+import re
 import socket
 import struct
 import threading
@@ -78,6 +80,8 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: list[tuple[str, str, bytes]] = []
+        self.answers: dict[str, dict[str, object]] = {}
+        """What further paths answer, without the ids in them; an N becomes the number of the request."""
 
     @property
     def count(self) -> int:
@@ -128,6 +132,20 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/packed-stream":
             coding = self.path.partition("?")[2]
             self.stream(pack(EVENTS, coding), coding=coding)
+        elif path == "/nothing":
+            self.answer(204, b"", {})
+        elif path == "/unchanged":
+            self.answer(304, b"", {"x-request-id": "req_304"})
+        elif path == "/empty":
+            self.answer(200, b"", {"x-request-id": "req_0"})
+        elif path == "/binary":
+            self.answer(200, bytes(range(256)) * 40, {"content-type": "application/octet-stream"})
+        elif path == "/hints":
+            self.wfile.write(b"HTTP/1.1 %s\r\n\r\n" % self.path.partition("?")[2].replace("+", " ").encode())
+            self.answer(200, b'{"after": "hints"}', {"x-request-id": "req_1xx"})
+        elif path == "/upload":
+            digest = hashlib.sha256(body).hexdigest()
+            self.answer(201, json.dumps({"bytes": len(body), "digest": digest}).encode(), {})
         elif path == "/moved":
             self.answer(302, b"", {"location": "/v1/new"})
         elif path == "/limited":
@@ -138,11 +156,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, json.dumps(CHAT, indent=2).encode(), {"x-simulated-provider": "yes"})
         elif path == "/v1/messages":
             self.answer(200, json.dumps(MESSAGE).encode(), {})
+        elif (plain := re.sub(r"/[a-z]+_\w+", "", path)) in self.noted.answers:
+            answer = json.dumps(self.noted.answers[plain]).replace("_N", f"_{self.noted.count}")
+            self.answer(200, answer.encode(), {})
         else:
             seen = {"n": self.noted.count, "path": self.path, "body": body.decode()}
             self.answer(200, json.dumps(seen).encode(), {"set-cookie": "secret=1", "x-request-id": "req_1"})
 
-    do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+    do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = do_GET  # noqa: N815 - what http.server looks for
 
     def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         """A whole response."""
@@ -150,7 +171,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in ({"content-type": "application/json", "content-length": str(len(body))} | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def stream(self, events: list[bytes], *, cut: bool = False, coding: str = "") -> None:
         """A chunked response, a pause before each chunk."""

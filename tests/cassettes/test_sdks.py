@@ -103,3 +103,60 @@ def test_no_sdk_is_imported_by_us() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+STORED = {
+    "/v1/responses": {
+        "id": "resp_N",
+        "object": "response",
+        "created_at": 1767225600,
+        "status": "completed",
+        "model": "gpt-5-mini",
+        "output": [],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+    },
+    "/v1/conversations": {"id": "conv_N", "object": "conversation", "created_at": 1767225600, "metadata": {}},
+    "/v1/threads": {"id": "thread_N", "object": "thread", "created_at": 1767225600, "metadata": {}},
+    "/v1/threads/messages": {"id": "msg_N", "object": "thread.message", "created_at": 1, "thread_id": "thread_1"},
+    "/v1/threads/runs": {"id": "run_N", "object": "thread.run", "created_at": 1, "status": "completed"},
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the Assistants API is going away, its users are not
+def test_conversations_stored_at_the_provider_replay(server: Any) -> None:
+    """Each turn of previous_response_id, conversation and Assistants threads finds its own answer, and only that."""
+    server.answers = STORED
+
+    def converse_stored() -> list[str]:
+        with openai.OpenAI(api_key="sk-test", base_url=f"{server.url}/v1", max_retries=0) as client:
+            first = client.responses.create(model="gpt-5-mini", input="Hi", store=True)
+            second = client.responses.create(model="gpt-5-mini", input="Hi", previous_response_id=first.id)
+            third = client.responses.create(model="gpt-5-mini", input="Hi", previous_response_id=second.id)
+            kept = client.conversations.create()
+            fourth = client.responses.create(model="gpt-5-mini", input="Hi", conversation=kept.id)
+            fifth = client.responses.create(model="gpt-5-mini", input="Hi", conversation=kept.id)
+            thread = client.beta.threads.create()
+            message = client.beta.threads.messages.create(thread.id, role="user", content="Hi")
+            run = client.beta.threads.runs.create(thread.id, assistant_id="asst_1")
+            again = client.beta.threads.runs.retrieve(run.id, thread_id=thread.id)
+            return [each.id for each in (first, second, third, kept, fourth, fifth, thread, message, run, again)]
+
+    session = RecordSession(clock=SystemClock(), journal=None)
+    with intercepted(), routed(session):
+        live = converse_stored()
+    assert len(set(live)) == len(live) == server.count == 10
+    cassette = Cassette(exchanges=tuple(each.exchange for each in session.played))
+    replayed = ReplaySession(cassette, clock=RecordedClock())
+    with intercepted(), routed(replayed):
+        assert converse_stored() == live
+    assert replayed.unplayed == ()
+    assert server.count == 10
+    with (
+        openai.OpenAI(api_key="sk-test", base_url=f"{server.url}/v1", max_retries=0) as client,
+        intercepted(),
+        routed(ReplaySession(cassette, clock=RecordedClock())),
+        pytest.raises(CassetteMissError),
+    ):
+        client.responses.create(model="gpt-5-mini", input="Hi", previous_response_id="resp_of_another")
