@@ -37,7 +37,7 @@ def recorded(server: Any, tmp_path: Path) -> tuple[Path, list[object], Any]:
     session = RecordSession(clock=SystemClock(), journal=None)
     with intercepted(), routed(session):
         live = converse(server.url)
-    assert session.simulated
+    assert ("x-simulated-provider", "yes") in session.played[0].exchange.response.headers
     metadata = CassetteMetadata(
         scenario="sdk", case="default", trial=1, recorded_at="2026-03-01T10:00:00Z", recorded_from="a test"
     )
