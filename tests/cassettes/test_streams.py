@@ -106,7 +106,7 @@ def by_aiohttp(url: str, reader: Reader) -> None:
         limit = aiohttp.ClientTimeout(sock_read=READ_SECONDS)
         async with aiohttp.ClientSession(timeout=limit) as client, client.get(url) as response:
             async for piece, _ in response.content.iter_chunks():
-                if reader.note(piece):
+                if piece and reader.note(piece):  # the end of a chunk may come after it, by itself
                     break
 
     asyncio.run(read())
