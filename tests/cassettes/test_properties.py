@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from harness.providers.simulated.identifiers import Identifiers
 from harness.providers.simulated.reply import RejectedError, Reply
 from harness.providers.simulated.responses import Responses
 from harness.providers.simulated.script import ScriptedCall, Slow
-from harness.records.exchange import Cassette, CassetteMetadata
+from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
 from harness.records.message import Api, StopReason, Usage
 from harness.seams import RecordedClock, SystemClock
 from tests.cassettes.plain_doors import DOORS, Door, Seen
@@ -265,3 +266,36 @@ def test_the_sdks_hear_the_same_conversation(
     live, replayed, loaded = again(folder, lambda: talk(api, base, len(answers), patience, stream=stream))
     assert replayed == live
     assert len(wire.noted(base)) <= len(answers) == len(loaded.exchanges)  # a client may give up before it was heard
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.floats(allow_nan=False)
+    | texts
+    | st.sampled_from(["a", "1", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(one=json_values, other=json_values, field=st.sampled_from(["metadata", "messages", "temperature", "system"]))
+def test_no_request_gets_the_answer_of_another(one: Any, other: Any, field: str) -> None:
+    """Two bodies that say different things never share an answer; the same said in another layout does."""
+    asked = [
+        HttpRequest(method="POST", uri="https://api.openai.com/v1/chat/completions", body=body)
+        for body in (
+            json.dumps({"model": "m", field: one}, ensure_ascii=False).encode(),
+            json.dumps({field: other, "model": "m"}, indent=1).encode(),
+        )
+    ]
+    cassette = Cassette(exchanges=(Exchange(request=asked[0], response=HttpResponse(status=200)),))
+    session = ReplaySession(cassette, clock=RecordedClock())
+    # Python calls True and 1 equal, and 1 and 1.0; their JSON tells the first two apart, and need not the others
+    same = json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    if same:
+        session.meet(asked[1])
+    elif one != other:
+        with pytest.raises(CassetteMissError):
+            session.meet(asked[1])
