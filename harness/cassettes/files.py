@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import zlib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from harness.records.exchange import Cassette
 __all__ = ["load_cassette", "save_cassette"]
 
 _GZIP = b"\x1f\x8b"
+_GZIP_IN_BASE64 = b"H4sI"
 _TOO_LARGE = f"is larger than {MAX_BYTES // 1024 // 1024} MiB"
 _REMEDY = "restore it from version control, or record it again"
 
@@ -33,7 +36,7 @@ def save_cassette(path: Path, cassette: Cassette) -> None:
 
 
 def load_cassette(path: Path) -> Cassette:
-    """Read a cassette of ours, or of another tool (``harness/cassettes/interactions.py`` says which), also gzipped.
+    """Read a cassette of ours, or of another tool (``harness/cassettes/interactions.py`` says which), also packed.
 
     Raises :class:`CassetteError` with ``path:line`` where the file can't be read, or is not what was once written.
     """
@@ -41,6 +44,8 @@ def load_cassette(path: Path) -> Cassette:
         if path.stat().st_size > MAX_BYTES:
             raise UnreadableError(1, _TOO_LARGE)
         data = path.read_bytes()
+        if data.startswith(_GZIP_IN_BASE64):
+            data = _decoded(data)
         if data.startswith(_GZIP):
             data = _unpacked(data)
         text = data.decode()
@@ -52,6 +57,13 @@ def load_cassette(path: Path) -> Cassette:
         raise CassetteError(f"{_shown(path)}:{line}: is not UTF-8; {_REMEDY}") from error
     except UnreadableError as error:
         raise CassetteError(f"{_shown(path)}:{error.line}: {error.what}; {_REMEDY}") from error
+
+
+def _decoded(data: bytes) -> bytes:
+    try:
+        return base64.b64decode(b"".join(data.split()), validate=True)
+    except binascii.Error as error:
+        raise UnreadableError(1, f"is no whole base64: {error}") from error
 
 
 def _unpacked(data: bytes) -> bytes:

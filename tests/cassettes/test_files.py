@@ -262,6 +262,7 @@ DEEP_BOMB = "a: &a [[[[[[[[[x]]]]]]]]]\n" + "".join(
         (b"{'version': 1, 'interactions': [}\n", 1, "not valid YAML"),
         (b'{"version": 1,\n"interactions": [{"request": {"body": "\\ud83d"}}]}\n', 2, "not valid YAML"),
         (b"\x1f\x8b\x08\x00 no gzip", 1, "no whole gzip file"),
+        (b"H4sI no base64!", 1, "no whole base64"),
         (gzip.compress(b"version: 1\ninteractions: []\n", mtime=0)[:-9], 1, "breaks off"),
         (gzip.compress(b"version: 1\n" + b"#" * 80_000_000, mtime=0), 1, "larger than 64 MiB"),
         (b"version: 1\ninteractions:\n- !!python/object/apply:os.system [id]\n", 3, "tag"),

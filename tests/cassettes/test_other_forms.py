@@ -72,14 +72,15 @@ def test_compact_json(tmp_path: Path) -> None:
         load_cassette(tmp_path / "c.yaml")
 
 
-@pytest.mark.parametrize("spoilt", ["\r\n", "bom", "gzip"])
+@pytest.mark.parametrize("spoilt", ["\r\n", "bom", "gzip", "base64"])
 def test_the_same_file_as_others_keep_it(tmp_path: Path, spoilt: str) -> None:
-    """Line ends of Windows, a byte order mark and gzip change nothing."""
+    """Line ends of Windows, a byte order mark and gzip, also as base64, change nothing."""
     text = serialize(vcrpys(string="data: 1\n\ndata: [DONE]\n\n"), yamlserializer)
     kept = {
         "\r\n": text.replace("\n", "\r\n").encode(),
         "bom": text.encode("utf-8-sig"),
         "gzip": gzip.compress(text.encode()),
+        "base64": base64.encodebytes(gzip.compress(text.encode())),
     }
     (exchange,) = load(tmp_path, kept[spoilt])
     assert exchange.response.body == b"data: 1\n\ndata: [DONE]\n\n"
@@ -171,6 +172,24 @@ def test_two_lists(tmp_path: Path) -> None:
     assert (json.loads(exchange.request.body), json.loads(exchange.response.body)) == (SENT, CAME)
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(saved | {"responses": []}))
     with pytest.raises(CassetteError, match="1 requests and 0 responses"):
+        load_cassette(tmp_path / "c.yaml")
+
+
+def test_headers_in_every_shape(tmp_path: Path) -> None:
+    """A value, a list, a list in a list, bytes and nothing at all are read as what was sent."""
+    text = serialize(vcrpys(), yamlserializer)
+    headers = "{a: one, b: [two, three], c: [[four]], d: [!!binary Zml2ZQ==], e: null, f: []}"
+    (exchange,) = load(tmp_path, text.replace("headers:\n      Accept:\n      - '*/*'", f"headers: {headers}"))
+    assert exchange.request.headers == (
+        *(("a", "one"), ("b", "two"), ("b", "three"), ("c", "four"), ("d", "five"), ("e", "")),
+    )
+
+
+def test_a_body_of_a_form_of_its_own_is_refused(tmp_path: Path) -> None:
+    """What a serializer that is not known did with a response is not taken for its content."""
+    text = serialize(vcrpys(string="?"), yamlserializer).replace("string: '?'", "compressed: H4sI")
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(CassetteError, match=r"c\.yaml:\d+: holds a body in a form of its own"):
         load_cassette(tmp_path / "c.yaml")
 
 
