@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 from harness.cassettes.content import decode_response, is_over
 from harness.records.exchange import Ending, Exchange, Headers, HttpRequest, HttpResponse
-from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced
+from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced, unpacked
 
 __all__ = ["clean_exchange", "mask_request"]
 
@@ -51,7 +51,7 @@ def clean_exchange(exchange: Exchange, secrets: Secrets | None = None) -> Exchan
     if not _is_stream(response) and response.ending is Ending.COMPLETE:
         response = response.model_copy(update={"chunks": ()})  # how TCP happened to cut a whole reply says nothing
     masked = mask_request(request, secrets)
-    found = secrets.find(sent.uri.encode(), address=True), secrets.find(request.body)
+    found = secrets.find(sent.uri.encode(), address=True), secrets.find(unpacked(request.body))
     _tell("request's address", found[0], masked.uri)
     _tell("request's body", found[1], masked.uri)
     if masked.headers != request.headers:
@@ -66,7 +66,9 @@ def mask_request(request: HttpRequest, secrets: Secrets | None = None) -> HttpRe
     """
     secrets = _with_credentials(secrets or known_secrets(), request)
     sent = request.uri.encode()
-    uri, body, headers = secrets.mask(sent, address=True), secrets.mask(request.body), request.headers
+    uri, body, headers = secrets.mask(sent, address=True), unpacked(request.body), request.headers
+    masked = secrets.mask(body)
+    body = request.body if masked is body else masked  # what was packed and holds a secret is kept unpacked
     if _find_in_headers(headers, secrets):
         headers = _mask_headers(headers, secrets)
     if uri is sent and body is request.body and headers is request.headers:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cassettes.reading import MAX_BYTES, Node, UnreadableError, read_yaml
+from harness.cassettes.reading import Node, UnreadableError, read_yaml
 from harness.errors import BadInputError, Fault
 from harness.records.redaction import Redaction
-from harness.secrets import Secrets, is_random, known_secrets
+from harness.secrets import Secrets, is_random, known_secrets, unpacked
 from harness.settings import Project
 
 __all__ = ["Leak", "scan"]
 
 _STRUCTURED = {".yaml", ".yml", ".json", ".journal"}
-_GZIP = b"\x1f\x8b"
 _GZIP_IN_BASE64 = re.compile(r"H4sI[A-Za-z0-9+/\s]+=*")
 _CREDENTIALS = {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key"}
 _COOKIES = {"cookie", "set-cookie"}
@@ -75,7 +73,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 
 def _scan_file(file: Path, secrets: Secrets) -> set[tuple[int, str]]:
-    data = _unpacked(file.read_bytes())
+    data = unpacked(file.read_bytes())
     found = {(data.count(b"\n", 0, finding.spans[0][0]) + 1, finding.rule) for finding in secrets.find_in_body(data)}
     if file.with_suffix("").suffix in _STRUCTURED or file.suffix in _STRUCTURED:
         try:
@@ -98,7 +96,7 @@ def _scan_scalar(key: str, node: Node, secrets: Secrets) -> set[str]:
     else:
         data = value if isinstance(value, bytes) else b""
     name = key.lower()
-    rules = {finding.rule for finding in secrets.find_in_body(_unpacked(data))}
+    rules = {finding.rule for finding in secrets.find_in_body(unpacked(data))}
     if name in ("uri", "url"):
         rules |= {finding.rule for finding in secrets.find(data, address=True)}
     elif name in _CREDENTIALS and is_random(data.rpartition(b" ")[2]):
@@ -125,15 +123,3 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode("".join(text.split()))
     except binascii.Error:
         return text.encode()
-
-
-def _unpacked(data: bytes) -> bytes:
-    """What gzip holds, where it is gzip and not too large; else the data itself."""
-    if not data.startswith(_GZIP):
-        return data
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    try:
-        unpacked = decoder.decompress(data, MAX_BYTES)
-    except zlib.error:
-        return data
-    return unpacked

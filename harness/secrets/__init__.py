@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.secrets.findings import Finding, replaced, resized
+from harness.secrets.packing import unpacked
 from harness.secrets.rules import is_random
 from harness.secrets.search import Secrets, declared_redaction, declaring, known_secrets
 from harness.secrets.values import is_secret_value
@@ -17,4 +18,5 @@ __all__ = [
     "known_secrets",
     "replaced",
     "resized",
+    "unpacked",
 ]

@@ -19,6 +19,8 @@ _SECRET_WORD = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|COOKIE)S?|PASS|PWD|PAT|JWT|BEARER|AUTH|AUTHORIZATION|DSN"
 )
 _ENDS_SECRET = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?\Z")
+_PLACE = re.compile(r"[a-z+]+://[^@?]*")
+"""An address in which nobody signs in: that of a server for tokens, say."""
 _HARMLESS = {
     *("ALGORITHM", "BUDGET", "COUNT", "DIR", "ENABLED", "ENDPOINT", "EXPIRY", "FILE", "FORMAT", "HEADER", "HOST", "ID"),
     *("LENGTH", "LEVEL", "LIMIT", "MAX", "METHOD", "MIN", "MODE", "NAME", "PATH", "PORT", "PREFIX", "REGION", "SIZE"),
@@ -55,7 +57,7 @@ def secret_values(environ: Mapping[str, str], names: Collection[str] = ()) -> di
     """
     found: dict[str, str] = {}
     for name, value in environ.items():
-        if name in names or _is_secret_name(name):
+        if name in names or (_is_secret_name(name) and not _PLACE.fullmatch(value)):
             for each in (value, *(value.split(",") if "," in value else ())):
                 if is_secret_value(each.strip()):
                     found.setdefault(each.strip(), name)

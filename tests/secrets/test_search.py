@@ -197,6 +197,8 @@ def test_an_address_may_escape_what_it_likes(form: str) -> None:
         ("KEY_FILE", "correcthorse", False),
         ("PWD", "/correcthorse", False),
         ("EDITOR", "correcthorse", False),
+        ("AUTH_SERVER", "https://correcthorse/", False),
+        ("SENTRY_DSN", "https://correcthorse@x/1", True),
         ("APP_SECRET", "assistant", False),
         ("APP_SECRET", "/" + "correcthorse" * 30, True),
         ("SSH_AUTH_KEY", str(ROOT), False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from itertools import pairwise
@@ -131,6 +132,16 @@ def test_a_secret_in_pieces_is_masked_in_each(kind: str, frame: str, cuts: tuple
     whole = "".join(filter(None, (text_of(event) for event in data)))
     assert "Ab12" not in kept.body.decode().replace("\\", "")
     assert whole == said.replace(key, "*masked" + "*" * (len(key) - 7))
+
+
+def test_a_packed_request_is_looked_into() -> None:
+    """It is kept unpacked and masked, and answers; where it holds no secret it stays as it is."""
+    plain = gzip.compress(b"hello")
+    assert record(HttpRequest(method="POST", uri=URL, body=plain), b"{}").request.body == plain
+    kept = record(HttpRequest(method="POST", uri=URL, body=gzip.compress(b"sk-proj-" + b"Ab12" * 9)), b"{}")
+    assert kept.request.body == b"*masked*"
+    again = HttpRequest(method="POST", uri=URL, body=gzip.compress(b"sk-proj-" + b"Cd34" * 12, mtime=7))
+    assert replay(kept).meet(again).exchange.response == kept.response
 
 
 def test_pieces_of_a_list_are_one_text() -> None:
