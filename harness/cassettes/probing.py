@@ -17,31 +17,53 @@ from harness.seams import RecordedClock
 
 __all__ = ["probe"]
 
-_URI = "http://interception.invalid/"
+_PLAIN = "http://interception.invalid/"
+_SECURE = "https://interception.invalid/"
+_PROXY = "http://proxy.invalid:3128"
 _STATUS = 299
+_WAYS = 3
+"""How each client, sync and async, is asked: plainly, for a stream over TLS, and through a proxy over TLS."""
 
 
 async def _ask_httpx(module: Any) -> list[int]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # an empty one: nothing is sent, and loading certificates is slow
-    with module.Client(verify=context, trust_env=False) as client:
-        status = client.get(_URI).status_code
-    async with module.AsyncClient(verify=context, trust_env=False) as client:
-        return [status, (await client.get(_URI)).status_code]
+    options: dict[str, Any] = {"verify": context, "trust_env": False}
+    with module.Client(**options) as client, module.Client(proxy=_PROXY, **options) as proxied:
+        with client.stream("GET", _SECURE) as response:
+            response.read()
+        statuses = [response.status_code, client.get(_PLAIN).status_code, proxied.get(_SECURE).status_code]
+    async with module.AsyncClient(**options) as client, module.AsyncClient(proxy=_PROXY, **options) as proxied:
+        async with client.stream("GET", _SECURE) as response:
+            await response.aread()
+        others = [await client.get(_PLAIN), await proxied.get(_SECURE)]
+    return [*statuses, response.status_code, *(each.status_code for each in others)]
 
 
 async def _ask_urllib3(module: Any) -> list[int]:
-    return [module.PoolManager().request("GET", _URI, retries=False).status]
+    pool, proxied = module.PoolManager(), module.ProxyManager(_PROXY)
+    stream = pool.request("GET", _SECURE, retries=False, preload_content=False)
+    stream.read()
+    others = pool.request("GET", _PLAIN, retries=False), proxied.request("GET", _SECURE, retries=False)
+    return [stream.status, *(each.status for each in others)]
 
 
 async def _ask_requests(module: Any) -> list[int]:
     with module.Session() as session:
         session.trust_env = False
-        return [session.get(_URI, timeout=1).status_code]
+        with session.get(_SECURE, stream=True, timeout=1) as stream:
+            stream.raw.read()
+        others = session.get(_PLAIN, timeout=1), session.get(_SECURE, proxies={"https": _PROXY}, timeout=1)
+        return [stream.status_code, *(each.status_code for each in others)]
 
 
 async def _ask_aiohttp(module: Any) -> list[int]:
-    async with module.ClientSession() as client, client.get(_URI) as response:
-        return [response.status]
+    statuses = []
+    async with module.ClientSession() as client:
+        for uri, proxy in ((_SECURE, None), (_PLAIN, None), (_SECURE, _PROXY)):
+            async with client.get(uri, proxy=proxy) as response:
+                await response.content.readany()
+                statuses.append(response.status)
+    return statuses
 
 
 _QUESTIONS: dict[str, Callable[[Any], Any]] = {
@@ -51,6 +73,12 @@ _QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "requests": _ask_requests,
     "urllib3": _ask_urllib3,
 }
+
+
+_ANSWERS = tuple(
+    Exchange(request=HttpRequest(method="GET", uri=uri), response=HttpResponse(status=_STATUS))
+    for uri in (_PLAIN, _SECURE, _SECURE) * 2
+)
 
 
 def probe(names: Iterable[str]) -> None:
@@ -77,7 +105,6 @@ def _ask_all(names: Iterable[str]) -> list[str]:
 
 
 async def _is_in_path(name: str) -> bool:
-    answer = Exchange(request=HttpRequest(method="GET", uri=_URI), response=HttpResponse(status=_STATUS))
     module = sys.modules[name]
     errors: tuple[type[BaseException], ...] = (
         CassetteMissError,
@@ -86,13 +113,13 @@ async def _is_in_path(name: str) -> bool:
         AttributeError,
         *_errors_of(module),
     )
-    session = ReplaySession(Cassette(exchanges=(answer,) * 2), clock=RecordedClock())
+    session = ReplaySession(Cassette(exchanges=_ANSWERS), clock=RecordedClock())
     with using(session):
         try:
             statuses = await _QUESTIONS[name](module)
         except errors:
             return False
-    return set(statuses) == {_STATUS} and len(session.played) == len(statuses)
+    return set(statuses) == {_STATUS} and len(session.played) == len(statuses) and len(statuses) % _WAYS == 0
 
 
 def _errors_of(module: Any) -> list[type[BaseException]]:
