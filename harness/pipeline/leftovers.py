@@ -52,7 +52,8 @@ class _Leftovers:
     def find(self) -> Iterator[Finding]:
         orphans: dict[str, list[Path]] = {}
         for folder, folders, names in os.walk(self._project.cassettes):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            of_tests = {name for name in folders if self._is_of_tests(Path(folder, name))}
+            folders[:] = sorted(name for name in set(folders) - of_tests if not name.startswith("."))
             files = [Path(folder, name) for name in sorted(names)]
             kinds = {file: kind for file in files if (kind := self._kind_of(file)) is not None}
             for file, kind in kinds.items():
@@ -62,6 +63,11 @@ class _Leftovers:
                     yield self._finding(file, kind)
             yield from self._surplus([file for file in files if file not in kinds and file.suffix == ".yaml"])
         yield from (self._orphan(name, files) for name, files in orphans.items())
+
+    def _is_of_tests(self, folder: Path) -> bool:
+        """Whether a folder holds the cassettes of a test module that lies beside ours."""
+        top = self._project.cassettes
+        return folder.parent == top and top.with_name(f"{folder.name}.py").is_file()
 
     def _kind_of(self, file: Path) -> DriftClass | None:
         """What a file is, where it is not simply in its place."""

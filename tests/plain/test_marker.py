@@ -168,6 +168,39 @@ class TestUnit(unittest.TestCase):
     }
 
 
+def test_every_client(project: MiniProject, server: Any) -> None:
+    """What goes over httpx, requests, urllib3 and aiohttp is recorded and replayed; plain http.client is named."""
+    project.write(
+        {
+            "test_it.py": ASK
+            + """
+import urllib.request
+import aiohttp, httpx, requests, urllib3
+
+pytestmark = pytest.mark.vcr
+URL = os.environ["URL"] + "/a"
+
+def test_sync():
+    assert httpx.get(URL).status_code == requests.get(URL).status_code == urllib3.request("GET", URL).status == 200
+
+@pytest.mark.asyncio
+async def test_async():
+    async with aiohttp.ClientSession() as client, client.post(URL, json={"q": 1}) as response:
+        assert (await response.json())["path"] == "/a"
+
+def test_bare():
+    urllib.request.urlopen(URL)
+"""
+        }
+    )
+    done = project.pytest("-q", "--record-mode=rewrite", URL=server.url)
+    assert "1 failed, 2 passed" in done.out, done.text
+    assert "sent by plain http.client" in done.out
+    assert server.count == 4
+    assert "1 failed, 2 passed" in project.pytest("-q", URL=server.url).out
+    assert server.count == 4
+
+
 def test_further_cassettes(project: MiniProject, server: Any) -> None:
     """`vcr("a.yaml", "/b.yaml")` plays further files, relative to the module's folder or absolute."""
     project.write({"test_it.py": ASK + "\n@pytest.mark.vcr\ndef test_it():\n    ask(q=1)\n    ask(q=2)\n"})

@@ -46,3 +46,22 @@ def test_other_modes_are_refused_by_name(desk: MiniProject, mode: str) -> None:
 def test_a_blocked_network_hinders_no_replay(desk: MiniProject, tmp_path: Path) -> None:
     """Scenarios replay as ever under `--block-network`."""
     assert desk.pytest("-q", "--block-network").code == 0
+
+
+def test_cassettes_of_tests_are_no_leftovers(desk: MiniProject) -> None:
+    """A test module in the project's own folder has its cassettes among the scenarios'; none of them is an orphan."""
+    desk.write({"test_a.py": "", "cassettes/test_a/1/1.yaml": "", "cassettes/test_gone/1/1.yaml": ""})
+    done = desk.harness("drift")
+    assert "test_a" not in done.text
+    assert "test_gone" in done.text
+    assert done.code == 1
+
+
+def test_a_project_sees_the_flags(desk: MiniProject) -> None:
+    """The flags are in the help, and the markers are known under `--strict-markers`."""
+    help_ = desk.pytest("--help").out
+    assert all(flag in help_ for flag in ("--record-mode", "--block-network", "--allowed-hosts", "--disable-recording"))
+    marks = "@pytest.mark.vcr\n@pytest.mark.default_cassette('a')\n@pytest.mark.block_network\n"
+    desk.write({"test_a.py": f"import pytest\n{marks}def test_a():\n    pass\n"})
+    done = desk.pytest("-q", "--strict-markers", "test_a.py", "-n", "2")
+    assert "1 passed" in done.out, done.text
