@@ -29,7 +29,7 @@ from harness.cassettes.reading import UnreadableError, read_yaml
 from harness.cassettes.writing import write_exchange, write_head
 from harness.disk import Lock, locked, naming, put, stage
 from harness.errors import CassetteError, UnwritableError
-from harness.records.exchange import CassetteMetadata, Ending, Exchange
+from harness.records.exchange import Cassette, CassetteMetadata, Ending, Exchange
 
 __all__ = ["Journal", "Leftover", "read_journal"]
 
@@ -50,13 +50,15 @@ class Journal:
         self._metadata = metadata
         self._lock: Lock | None = None
         self._size = 0
+        self._count = 0
 
     def begin(self, exchanges: Iterable[Exchange] = ()) -> None:
         """Begin with these exchanges, in place of what an earlier process left.
 
         Raises :class:`CassetteError` where another process is recording the trial, and :class:`UnwritableError`.
         """
-        data = b"".join([_note("journal", self._metadata), _HEAD, *map(_entry, exchanges)])
+        entries = list(map(_entry, exchanges))
+        data = b"".join([_note("journal", self._metadata), _HEAD, *entries])
         try:
             with naming(self.path):
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,16 +74,17 @@ class Journal:
             raise UnwritableError(
                 f"{self.path}:1: the journal can't be written: {error.strerror}; nothing is recorded"
             ) from error
-        self._size = len(data)
+        self._size, self._count = len(data), len(entries)
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange that has ended. Where the disk refuses, ``failure`` says why: the answer was paid for."""
         self._append(_entry(exchange))
+        self._count += 1
 
-    def end(self, metadata: CassetteMetadata | None) -> None:
-        """The trial has ended: what there is now is all, and makes the cassette."""
-        if self._size and self.failure is None and self._claim():
-            self._append(_note("end", metadata))
+    def end(self, cassette: Cassette) -> None:
+        """The trial has ended, and this is to become of it: where all of it stands here, it can be made from here."""
+        if self._count == len(cassette.exchanges) and self.failure is None and self._claim():
+            self._append(_note("end", cassette.metadata))
 
     def drop(self) -> None:
         """Remove the journal: its cassette is written. One that another process has begun since is its own."""

@@ -109,10 +109,11 @@ class Judging:
             session = ExtendSession(left, clock=ExtendedClock(), journal=journal, volatile=self.plan.project.volatile)
         with routed(session):
             score = await self._judge(verdict, rubric)
-        if isinstance(session, ExtendSession) and session.broken is not None:
-            raise session.broken
-        if score.status is ScoreStatus.NOT_JUDGED and left is not None:
-            return await self._ask(verdict, file, resumes=False)
+        if isinstance(session, ExtendSession):
+            if session.broken is not None:
+                raise session.broken
+            if session.live is None and score.status in (ScoreStatus.NOT_JUDGED, ScoreStatus.ERRORED):
+                return await self._ask(verdict, file, resumes=False)  # what was left is no verdict
         if score.status is ScoreStatus.NOT_JUDGED:  # it was asked just now, so to record it is no way to mend it
             score = score.model_copy(update={"status": ScoreStatus.ERRORED})
         if file is not None and score.status is ScoreStatus.ERRORED:

@@ -83,7 +83,7 @@ def keep_extension(file: Path, session: ExtendSession, base: Cassette, metadata:
 def _keep(file: Path, cassette: Cassette, journal: Journal | None, *, is_new: bool = True) -> None:
     """Write a cassette; only then its journal goes. Raises :class:`UnwritableError` with what is kept all the same."""
     if journal is not None and is_new:
-        journal.end(cassette.metadata)
+        journal.end(cassette)
     try:
         if is_new:
             save_cassette(file, cassette)

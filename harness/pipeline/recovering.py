@@ -90,7 +90,7 @@ def _recover(project: Project, journal: Path) -> str:
 def _describe_use(project: Project, left: Leftover) -> str:
     folder, top = left.path.resolve().parent.parent, project.cassettes.resolve()
     if left.metadata is None or folder == top or not folder.is_relative_to(top):
-        return "record anew what it was of, or delete it"
+        return "used again when it is recorded again"
     scenario = project.scenarios / f"{folder.relative_to(top).as_posix()}.yaml"
     command = ["harness", "run", "--mode", "extend"] if ".pending" in left.path.suffixes else ["harness", "record"]
     return f"used again by: {shlex.join([*command, shown(project, scenario)])}"

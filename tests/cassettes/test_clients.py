@@ -318,13 +318,17 @@ def test_recorded_time_passes_in_replay(server: Any) -> None:
     assert clock.now() == exchange.started + exchange.duration
 
 
-def test_the_journal_holds_each_exchange_as_it_ends(server: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["v1/one", "stream"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_the_journal_holds_each_exchange_before_its_end_is_told(
+    name: str, path: str, server: Any, tmp_path: Path
+) -> None:
     """After each call, before the trial ends, the journal reads as a cassette of what has ended."""
     journal = tmp_path / "deep" / "1.journal"
     session = RecordSession(clock=SystemClock(), journal=Journal(journal))
     with intercepted(), routed(session):
         for count in (1, 2):
-            CLIENTS["httpx2"](f"{server.url}/v1/one", BODY)
+            CLIENTS[name](f"{server.url}/{path}", BODY)
             assert load_cassette(journal).exchanges == cassette_of(session.played).exchanges
             assert len(session.played) == count
 

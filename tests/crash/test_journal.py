@@ -12,7 +12,7 @@ import pytest
 from harness.cassettes import Journal, Leftover, load_cassette, read_journal
 from harness.disk import Lock
 from harness.errors import CassetteError, UnwritableError
-from harness.records.exchange import CassetteMetadata, Ending, Exchange, HttpRequest, HttpResponse
+from harness.records.exchange import Cassette, CassetteMetadata, Ending, Exchange, HttpRequest, HttpResponse
 from tests.crash.killing import killed_at
 
 METADATA = CassetteMetadata(
@@ -46,7 +46,7 @@ def write(path: Path, *, end: bool = True) -> None:
     for exchange in EXCHANGES:
         journal.add(exchange)
     if end:
-        journal.end(METADATA.model_copy(update={"recorded_from": "simulated"}))
+        journal.end(Cassette(metadata=METADATA.model_copy(update={"recorded_from": "simulated"}), exchanges=EXCHANGES))
     journal.release()
 
 
@@ -106,7 +106,7 @@ def test_whenever_it_is_killed_every_exchange_that_was_added_is_there(tmp_path: 
         for exchange in EXCHANGES[1:]:
             journal.add(exchange)
             os.write(log, b".")
-        journal.end(METADATA)
+        journal.end(Cassette(metadata=METADATA, exchanges=EXCHANGES))
         journal.release()
 
     counts = []
@@ -142,7 +142,7 @@ def test_one_process_has_it_at_a_time(tmp_path: Path) -> None:
     first.release()
     second.begin(EXCHANGES)
     first.drop()
-    first.end(METADATA)
+    first.end(Cassette(metadata=METADATA, exchanges=EXCHANGES[:2]))
     second.release()
     left = read_journal(path)
     assert left is not None
@@ -170,6 +170,17 @@ def test_failures_that_an_interruption_may_have_caused_are_asked_again() -> None
         Path("1.journal"), METADATA, (EXCHANGES[2], EXCHANGES[0], tried, lost, EXCHANGES[1], cut), ended=False
     )
     assert left.usable == (EXCHANGES[0], tried, EXCHANGES[1], EXCHANGES[2])
+
+
+def test_a_journal_that_holds_a_part_makes_no_cassette(tmp_path: Path) -> None:
+    """Where a cassette is to hold more than its journal, as that of an earlier recording, the journal is no end."""
+    journal = Journal(tmp_path / "1.journal", METADATA)
+    journal.begin(EXCHANGES[:2])
+    journal.end(Cassette(metadata=METADATA, exchanges=EXCHANGES))
+    journal.release()
+    left = read_journal(tmp_path / "1.journal")
+    assert left is not None
+    assert not left.ended
 
 
 @pytest.mark.parametrize("content", [b"# journal", b"version: 1\n", b"\xff", b"# journal 0000000000000000 {}\n"])

@@ -130,7 +130,7 @@ def test_a_whole_journal_becomes_the_recording(tmp_path: Path, harness: Warm, ur
     cassette, before = load_cassette(file), file.read_bytes()
     journal = Journal(file.with_suffix(".journal"), cassette.metadata)
     journal.begin(reversed(cassette.exchanges))
-    journal.end(cassette.metadata)
+    journal.end(cassette)
     journal.release()
     file.unlink()
     done = harness.run(folder, "recover", "scenarios/owl.yaml")
