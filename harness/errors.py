@@ -7,6 +7,7 @@
     ├── RegistryError          conftest declared something twice or names something unknown
     ├── CassetteError          a cassette can't be read, written or trusted
     │   └── UnwritableError    the disk is full, read-only or not ours; nothing was changed
+    ├── IsolationError         the system does not give us a network of our own
     ├── StalledError           a trial does not end: it waits for what never happens, or runs in a circle
     ├── InterceptionError      our interception is not in the path of a client; nothing was sent
     ├── ToolError              a tool refused or failed; the agent hands it back to the model
@@ -35,6 +36,7 @@ __all__ = [
     "Fault",
     "HarnessError",
     "InterceptionError",
+    "IsolationError",
     "LogicError",
     "ModelError",
     "ProviderError",
@@ -132,6 +134,12 @@ class UnwritableError(CassetteError):
 
 class InterceptionError(HarnessError):
     """Our interception is not in the path of a client, so nothing may be sent."""
+
+
+class IsolationError(HarnessError):
+    """The system does not give us a network of our own, which was asked for."""
+
+    exit_code = ExitCode.USAGE
 
 
 class StalledError(HarnessError):

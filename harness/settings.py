@@ -32,6 +32,8 @@ class Project:
     judge_model: str | None = None
     volatile: tuple[str, ...] = ()
     """Dotted paths in request bodies that take no part in matching."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Each ``host:port`` that a replay may connect to."""
     trial_timeout: float = 60.0
     """Seconds of wall time after which a replayed trial is ended."""
     prices: Mapping[str, Price] = field(default_factory=dict)
@@ -46,7 +48,12 @@ class Project:
 
 _PATHS = {"scenarios": "scenarios", "cassettes": "cassettes", "reports": "reports"}
 _KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-_KNOWN = {*_PATHS, "judge_model", "max_age_days", "prices", "redact", "renames", "secrets", "trial_timeout", "volatile"}
+_KNOWN = {
+    *_PATHS,
+    *("allowed_hosts", "judge_model", "max_age_days", "prices", "redact", "renames", "secrets"),
+    *("trial_timeout", "volatile"),
+}
+_HOST = re.compile(r"([a-zA-Z0-9_.-]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _LABEL = re.compile(r"[a-z][a-z0-9-]{0,40}")
 
@@ -95,6 +102,10 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
     trial_timeout = _read_seconds(environ.get("HARNESS_TRIAL_TIMEOUT") or table.get("trial_timeout", 60.0))
     if trial_timeout is None:
         faults.append(Fault(file.name, 0, 0, "[tool.harness] trial_timeout must be a number of seconds above 0"))
+    allowed_hosts = table.get("allowed_hosts", [])
+    if not (isinstance(allowed_hosts, list) and all(_HOST.fullmatch(str(host)) for host in allowed_hosts)):
+        what = f'[tool.harness] allowed_hosts = {allowed_hosts!r} must list hosts with their ports: ["localhost:5432"]'
+        faults.append(Fault(file.name, 0, 0, what))
     prices = _read_prices(file, table.get("prices", {}), faults)
     renames = _read_renames(file, table.get("renames", {}), faults)
     redaction = _read_redaction(file, table, faults)
@@ -105,6 +116,7 @@ def load_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project
         declared="harness" in tool,
         judge_model=judge_model,
         volatile=tuple(volatile),
+        allowed_hosts=tuple(allowed_hosts),
         trial_timeout=trial_timeout,
         prices=prices,
         renames=renames,

@@ -3,8 +3,10 @@
 from harness.cassettes.extending import ExtendSession
 from harness.cassettes.files import load_cassette, save_cassette
 from harness.cassettes.interception import assert_in_path, covered, intercepted, routed
+from harness.cassettes.isolation import isolate
 from harness.cassettes.journal import Journal, Leftover, read_journal
 from harness.cassettes.plain import Filters, PlainSession
+from harness.cassettes.sealing import attempts, sealed
 from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
@@ -18,11 +20,14 @@ __all__ = [
     "ReplaySession",
     "Session",
     "assert_in_path",
+    "attempts",
     "covered",
     "describe_unplayed",
     "intercepted",
+    "isolate",
     "load_cassette",
     "read_journal",
     "routed",
     "save_cassette",
+    "sealed",
 ]

@@ -11,7 +11,7 @@ from harness.cassettes.sessions import Playback, Recording, Session
 from harness.errors import CassetteMissError
 from harness.records.exchange import HttpRequest
 
-__all__ = ["covering", "forwarding", "in_trial", "is_forwarding", "route", "using"]
+__all__ = ["covering", "forwarding", "in_trial", "is_forwarding", "route", "suspects", "using"]
 
 _CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
 
@@ -86,6 +86,12 @@ def refuse_websocket(session: Session, uri: str) -> CassetteMissError:
         "agent use the provider's HTTP API"
     )
     return session.refuse(cause, uri)
+
+
+def suspects() -> tuple[Session, ...]:
+    """The trial that the running code belongs to; where it belongs to none, each that it may come from."""
+    session = _CURRENT.get()
+    return (session,) if session is not None else _UNDER_WAY.all()
 
 
 def in_trial() -> bool:

@@ -30,12 +30,14 @@ def _drift(arguments: argparse.Namespace) -> ExitCode:
     logging.getLogger("harness").addHandler(logging.NullHandler())  # a replayed retry is no news
     placehold_keys()
     project = pipeline.open_project(arguments.paths)
-    cases = pipeline.gather_cases(project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag)
-    progress = Progress(len(cases))
-    try:
-        drift = pipeline.find_drift(pipeline.Plan(project, listen=progress.hear), cases, today=datetime.now(UTC).date())
-    finally:
-        progress.clear()
+    with pipeline.go_offline(project):
+        cases = pipeline.gather_cases(project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag)
+        progress = Progress(len(cases))
+        plan = pipeline.Plan(project, listen=progress.hear)
+        try:
+            drift = pipeline.find_drift(plan, cases, today=datetime.now(UTC).date())
+        finally:
+            progress.clear()
     if arguments.json:
         findings = [found.model_dump(mode="json", by_alias=True) for found in drift.findings]
         say(json.dumps(findings, ensure_ascii=False, indent=1))

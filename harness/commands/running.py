@@ -7,8 +7,9 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,9 @@ from harness.commands.console import (
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
-    from harness.pipeline import Mode
+    from harness.pipeline import Mode, Plan
     from harness.records.run import Run, RunFacts
+    from harness.records.scenario import Case
     from harness.settings import Project
 
 __all__ = ["add"]
@@ -37,6 +39,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     """Declare them."""
     run = add_command(commands, "run", _run, "replay the scenarios, compare with the baseline, write the report")
     add_selection(run)
+    run.add_argument("--isolated", action="store_true", help="replay in a network of its own (Linux)")
     run.add_argument("--mode", choices=("replay", "extend", "live"), default="replay", help="default: replay")
     _add_extent(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="where the report goes; default: reports/latest")
@@ -64,6 +67,12 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.single:
         pipeline.check_single(arguments.single)
     mode = pipeline.Mode(arguments.mode)
+    if arguments.isolated:
+        if mode is not pipeline.Mode.REPLAY:
+            print(f"--isolated is for replays; --mode {mode} needs the network", file=sys.stderr)
+            return ExitCode.USAGE
+        pipeline.isolate()
+        say("isolated: nothing but this process can be reached")
     project, run, facts = _take(arguments, mode, concurrency=1 if mode is pipeline.Mode.REPLAY else 8)
     results = pipeline.compare_with_baseline(project, run)
     report = pipeline.write_report(arguments.out or project.reports / "latest", results, facts)
@@ -116,26 +125,19 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
     from harness import pipeline
     from harness.settings import placehold_keys
 
-    if mode is pipeline.Mode.REPLAY:
-        placehold_keys()
     project = pipeline.open_project(arguments.paths)
-    cases = pipeline.gather_cases(
-        project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag, trials=arguments.trials
-    )
-    concurrency = arguments.concurrency or concurrency
+    replays = mode is pipeline.Mode.REPLAY
+    if replays:
+        placehold_keys()
     started, began = datetime.now(UTC), time.perf_counter()
-    progress = Progress(len(cases))
-    plan = pipeline.Plan(project, mode=mode, concurrency=concurrency, listen=progress.hear)
-    try:
-        with _terminated_as_interrupted():
-            run = pipeline.run_cases(plan, cases)
-    except KeyboardInterrupt:
-        kept = pipeline.describe_kept(project, cases)
-        if kept is not None:
-            print(kept, file=sys.stderr)
-        raise
-    finally:
-        progress.clear()
+    concurrency = arguments.concurrency or concurrency
+    with pipeline.go_offline(project) if replays else nullcontext():
+        cases = pipeline.gather_cases(
+            project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag, trials=arguments.trials
+        )
+        run = _run_cases(pipeline.Plan(project, mode=mode, concurrency=concurrency), cases)
+    for attempt in pipeline.attempts():
+        print(f"refused: {attempt}", file=sys.stderr)
     facts = pipeline.collect_facts(
         argv=sys.argv[1:],
         mode=mode,
@@ -144,6 +146,23 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
         seconds=time.perf_counter() - began,
     )
     return project, run, facts
+
+
+def _run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
+    """Run them with a line that says how far it is; where that is interrupted, say what is kept."""
+    from harness import pipeline
+
+    progress = Progress(len(cases))
+    try:
+        with _terminated_as_interrupted():
+            return pipeline.run_cases(replace(plan, listen=progress.hear), cases)
+    except KeyboardInterrupt:
+        kept = pipeline.describe_kept(plan.project, cases)
+        if kept is not None:
+            print(kept, file=sys.stderr)
+        raise
+    finally:
+        progress.clear()
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from harness.cassettes import attempts, isolate
 from harness.pipeline.accepting import accept, propose, reject, waiting
 from harness.pipeline.drifting import find_drift
-from harness.pipeline.gathering import gather_cases, open_project, settle_trials
+from harness.pipeline.gathering import gather_cases, go_offline, open_project, settle_trials
 from harness.pipeline.leftovers import find_orphans
 from harness.pipeline.moving import carry_out, plan_move
 from harness.pipeline.plan import Mode, Plan
@@ -31,6 +32,7 @@ __all__ = [
     "Plan",
     "accept",
     "attach",
+    "attempts",
     "carry_out",
     "check_single",
     "collect_facts",
@@ -41,7 +43,9 @@ __all__ = [
     "find_orphans",
     "finish",
     "gather_cases",
+    "go_offline",
     "interrupted",
+    "isolate",
     "open_project",
     "plan_move",
     "propose",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from harness.cassettes import sealed
 from harness.errors import BadInputError, Fault
 from harness.loading import check_references, load_conftests, load_scenarios, select
 from harness.records.scenario import Case
@@ -12,12 +14,17 @@ from harness.registry import REGISTRY, Registry
 from harness.settings import Project, find_root, load_project
 from harness.store import recorded_trials
 
-__all__ = ["gather_cases", "open_project", "settle_trials"]
+__all__ = ["gather_cases", "go_offline", "open_project", "settle_trials"]
 
 
 def open_project(paths: Sequence[Path]) -> Project:
     """The project that the paths, or the working folder, belong to."""
     return load_project(find_root(paths[0] if paths else Path.cwd()))
+
+
+def go_offline(project: Project) -> AbstractContextManager[None]:
+    """Let nothing leave the process but to the project's allowed hosts: for a replay, its imports, and its exit."""
+    return sealed(project.allowed_hosts, until_exit=True)
 
 
 def gather_cases(

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from harness.cassettes import intercepted
+from harness.cassettes import intercepted, sealed
 from harness.errors import BadInputError, CassetteError, Fault, HarnessError
 from harness.loading import text_digests
 from harness.pipeline.masking import mask_trial
@@ -58,7 +58,7 @@ def run_case(plan: Plan, case: Case) -> Run:
 def _replay_case(plan: Plan, case: Case) -> Run:
     check_finished(plan.project)
     texts = text_digests(case)
-    with declaring(plan.project.redaction):
+    with declaring(plan.project.redaction), sealed(plan.project.allowed_hosts):
         numbers = range(1, case.scenario.trials + 1)
         trials = [mask_trial(replay_trial(plan, case, number, texts)) for number in numbers]
     return _conclude(case, trials, texts)
