@@ -126,7 +126,7 @@ TEXT_RULES: tuple[Rule, ...] = (
     Rule(
         "private key",
         re.compile(
-            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s\\:,.]|-(?!-)){40,}"
+            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:[A-Za-z0-9+/=\s:,.]|\\+[nrt/]|-(?!-)){40,}"
             rb"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
         ),
         (b"PRIVATE KEY",),

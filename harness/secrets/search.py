@@ -81,12 +81,15 @@ class Secrets:
     def find(self, text: bytes, *, address: bool = False) -> list[Finding]:
         """What is secret in a text, in order and without overlaps."""
         found = list(self._find_plain(text))
-        if self._is_escaped(text):
+        if b"\\" in text and (self._own or self._is_escaped(text)):
+            # a pattern of the project's own would take the n of an escape for a letter
             mapped = read_escapes(text)
-            found += [_moved(finding, mapped) for finding in self._find_plain(mapped.text)]
+            found += [_moved(finding, mapped) for finding in self._find_said(mapped.text)]
+        elif self._own:
+            found += self._find_own(text)
         if b"%" in text and (address or self._has_special_values):
             mapped = read_percents(text)
-            found += [_moved(finding, mapped) for finding in self._find_plain(mapped.text)]
+            found += [_moved(finding, mapped) for finding in self._find_said(mapped.text)]
         if address:
             found += _matches(ADDRESS_RULES, text)
         if self._declared.paths and not address:
@@ -98,14 +101,14 @@ class Secrets:
         found = self.find(body)
         for spans in joined_texts(body):
             said = b"".join(body[start:end] for start, end in spans)
-            if self._is_escaped(said) or any(self._find_plain(said)):
+            if self._own or self._is_escaped(said) or any(self._find_plain(said)):
                 found += self._find_across([read_escapes(body, *span) for span in spans])
         return disjoint(found, body)
 
     def _find_across(self, pieces: list[Mapped]) -> Iterator[Finding]:
         """What is secret in a text and lies in more than one of its pieces."""
         whole, ends = Mapped.joined(pieces), _ends(pieces)
-        for finding in self._find_plain(whole.text):
+        for finding in self._find_said(whole.text):
             ((start, end),) = finding.spans
             parts = [
                 whole.span(max(start, first), min(end, last)) for first, last in ends if first < end and start < last
@@ -172,6 +175,10 @@ class Secrets:
                 start = text.find(form.text, start + len(form.text))
         rules = {rule: None for hint, rules in _HINTS.items() if hint in text for rule in rules}
         yield from _matches(rules, text)
+
+    def _find_said(self, text: bytes) -> Iterator[Finding]:
+        """What is secret in a text without escapes."""
+        yield from self._find_plain(text)
         if self._own:
             yield from self._find_own(text)
 
@@ -205,6 +212,9 @@ def _reach(text: bytes, start: int, form: Form) -> Span:
     """Where a form stands, with the characters that it shares with its neighbours, and base64's padding."""
     end = start + len(form.text)
     before = start - 1 if form.shares_first and start else start
+    ahead = text[max(0, before - 64) : before]
+    if (len(ahead) - len(ahead.rstrip(b"\\"))) % 2:
+        before -= 1  # the value begins with the letter of an escape, as it seems: half an escape would break JSON
     if form.shares_last and text[end : end + 1].isalnum():
         end += 1
         end += len(text[end : end + 2]) - len(text[end : end + 2].lstrip(b"="))

@@ -264,6 +264,23 @@ def test_masking_twice_changes_nothing(pieces: list[str], between: str) -> None:
     assert not between or not any(key.encode() in once for key in KEYS)
 
 
+WORDS = ["\n", "\t", "\\", '"', "/", "\u201c", "é", " ", "ada@example.com", "nabcdefgh", "n", PEM, PEM[:120], *KEYS]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join), st.booleans(), st.integers(0, 2))
+def test_json_stays_json(text: str, ascii_only: bool, depth: int) -> None:
+    """Whatever is masked, at whatever depth and however it was escaped; and no value is left."""
+    secrets = known_secrets({"MY_TOKEN": "nabcdefgh"}, Redaction(emails=True))
+    whole = text
+    for _ in range(depth):
+        whole = json.dumps({"in": whole}, ensure_ascii=ascii_only)
+    body = json.dumps({"a": whole, "b": [1]}, ensure_ascii=ascii_only).encode()
+    for masked in (secrets.mask(body), secrets.mask_body(body, [len(body)])[0]):
+        said = json.loads(masked)
+        assert said.keys() == {"a", "b"}
+        assert "nabcdefgh" not in said["a"]
+
+
 @pytest.mark.parametrize("piece", PIECES)
 def test_hostile_text_is_read_in_one_go(piece: str) -> None:
     """A megabyte of one beginning after the other: with work that grows by the square this test takes hours."""
