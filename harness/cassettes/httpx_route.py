@@ -42,7 +42,7 @@ def _sync_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callabl
             return _respond(module, replay, met, request)
         with _noting(module, met):
             response = real(self, request)
-        return _teed(response, tee, met)
+        return _teed(module, response, tee, met)
 
     return handle_request
 
@@ -59,7 +59,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
             return _respond(module, replay, met, request)
         with _noting(module, met):
             response = await real(self, request)
-        return _teed(response, tee, met)
+        return _teed(module, response, tee, met)
 
     return handle_async_request
 
@@ -80,18 +80,18 @@ def _respond(module: Any, replay: Any, playback: Playback, request: Any) -> Any:
     return module.Response(
         recorded.status,
         headers=[(name.encode(), value.encode()) for name, value in recorded.headers],
-        stream=replay(playback, request),
+        stream=replay(module, playback, request),
         extensions={"http_version": b"HTTP/1.1", "reason_phrase": recorded.reason.encode("ascii", "replace")},
     )
 
 
-def _teed(response: Any, tee: Any, recording: Recording) -> Any:
+def _teed(module: Any, response: Any, tee: Any, recording: Recording) -> Any:
     recording.answer(
         HttpResponse(
             status=response.status_code, reason=response.reason_phrase, headers=tuple(response.headers.multi_items())
         )
     )
-    response.stream = tee(response.stream, recording)
+    response.stream = tee(module, response.stream, recording)
     return response
 
 
@@ -111,72 +111,76 @@ def _noting(module: Any, recording: Recording) -> Iterator[None]:
         raise
 
 
-def _make_streams(module: Any) -> tuple[Any, Any]:
-    """The two stream classes: the module demands that they are its own kind."""
+def _make_streams(module: Any) -> list[type]:
+    """The two stream classes as of the module's own kind, which it demands."""
+    bases = (module.SyncByteStream, module.AsyncByteStream)
+    return [type(kind.__name__, (kind, *bases), {}) for kind in (_TeeStream, _ReplayStream)]
 
-    class TeeStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # a base known at run time
-        """Hands on what arrives, at once, and notes it. A second reading goes on where the first stopped."""
 
-        def __init__(self, inner: Any, recording: Recording) -> None:
-            self._inner = inner
-            self._recording = recording
-            self._source: Any = None
+class _TeeStream:
+    """Hands on what arrives, at once, and notes it. A second reading goes on where the first stopped."""
 
-        def __iter__(self) -> Iterator[bytes]:
-            self._source = self._source or iter(self._inner)
-            with _noting(module, self._recording):
-                for piece in self._source:
-                    self._recording.add(piece)
-                    yield piece
-                self._recording.end()
+    def __init__(self, module: Any, inner: Any, recording: Recording) -> None:
+        self._module = module
+        self._inner = inner
+        self._recording = recording
+        self._source: Any = None
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            self._source = self._source or aiter(self._inner)
-            with _noting(module, self._recording):
-                async for piece in self._source:
-                    self._recording.add(piece)
-                    yield piece
-                self._recording.end()
-
-        def close(self) -> None:
-            try:
-                self._inner.close()
-            finally:
-                self._recording.end(Ending.ABANDONED)
-
-        async def aclose(self) -> None:
-            try:
-                await self._inner.aclose()
-            finally:
-                self._recording.end(Ending.ABANDONED)
-
-    class ReplayStream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # a base known at run time
-        """The recorded chunks, once: the openai SDK reads on after the last event, and must not start over."""
-
-        def __init__(self, playback: Playback, request: Any) -> None:
-            self._playback = playback
-            self._pieces: Any = None
-            self._failure = failure_of(playback.exchange.response)
-            self._request = request
-
-        def __iter__(self) -> Iterator[bytes]:
-            self._pieces = self._pieces or self._playback.pieces()
-            yield from self._pieces
-            self._break_off()
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            self._pieces = self._pieces or self._playback.wait_for_pieces()
-            async for piece in self._pieces:
+    def __iter__(self) -> Iterator[bytes]:
+        self._source = self._source or iter(self._inner)
+        with _noting(self._module, self._recording):
+            for piece in self._source:
+                self._recording.add(piece)
                 yield piece
-            self._break_off()
+            self._recording.end()
 
-        async def aclose(self) -> None:
-            if hasattr(self._pieces, "aclose"):
-                await self._pieces.aclose()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._source = self._source or aiter(self._inner)
+        with _noting(self._module, self._recording):
+            async for piece in self._source:
+                self._recording.add(piece)
+                yield piece
+            self._recording.end()
 
-        def _break_off(self) -> None:
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise _error(module, failure, self._request)
+    def close(self) -> None:
+        try:
+            self._inner.close()
+        finally:
+            self._recording.end(Ending.ABANDONED)
 
-    return TeeStream, ReplayStream
+    async def aclose(self) -> None:
+        try:
+            await self._inner.aclose()
+        finally:
+            self._recording.end(Ending.ABANDONED)
+
+
+class _ReplayStream:
+    """The recorded chunks, once: the openai SDK reads on after the last event, and must not start over."""
+
+    def __init__(self, module: Any, playback: Playback, request: Any) -> None:
+        self._module = module
+        self._playback = playback
+        self._pieces: Any = None
+        self._failure = failure_of(playback.exchange.response)
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._pieces = self._pieces or self._playback.pieces()
+        yield from self._pieces
+        self._break_off()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._pieces = self._pieces or self._playback.wait_for_pieces()
+        async for piece in self._pieces:
+            yield piece
+        self._break_off()
+
+    async def aclose(self) -> None:
+        if hasattr(self._pieces, "aclose"):
+            await self._pieces.aclose()
+
+    def _break_off(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise _error(self._module, failure, self._request)

@@ -96,7 +96,7 @@ def probe(names: Iterable[str]) -> None:
     if missed:
         raise InterceptionError(
             f"requests of {', '.join(missed)} do not reach the harness, so nothing was sent; this version may be newer "
-            "than what we know"
+            "or older than what we know"
         )
 
 
