@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-_PEERS = (("recording", "pytest_recording", "pytest_recording.plugin"), ("vcr", "pytest_vcr", "pytest_vcr"))
+_PEERS = (
+    ("recording", "pytest_recording", "pytest_recording.plugin"),
+    ("vcr", "pytest_vcr", "pytest_vcr"),
+    ("cassetter", "cassetter", "cassetter.pytest_plugin"),
+)
 """Plugins whose options, fixtures and markers ours would repeat: entry point, package, module."""
 _SUFFIXES = (".yaml", ".yml")
 _PLACEHELD = pytest.StashKey[tuple[str, ...]]()

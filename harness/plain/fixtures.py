@@ -200,6 +200,7 @@ def vcr(
     with _failing():
         recorder = _open(request, settings, vcr_cassette_dir, name, _mode(request, settings, record_mode))
     request.node.stash[_RECORDER] = recorder
+    request.node.stash[_TOLD] = False  # it may have run before: some plugins try a test again
     block = request.node.stash.get(_BLOCK, None)
     with ExitStack() as stack:
         with _failing():

@@ -69,6 +69,24 @@ def test_a_changed_request_fails(project: MiniProject, server: Any, swallow: str
     assert server.count == 1
 
 
+def test_tried_again_it_fails_again(project: MiniProject, server: Any) -> None:
+    """A plugin that runs a failed test a second time finds the same miss, not a pass."""
+    again = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, log=False, nextitem=nextitem)
+    item._initrequest()
+    for report in runtestprotocol(item, log=False, nextitem=nextitem):
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+    body = "    try:\n        ask()\n    except BaseException:\n        pass\n"
+    project.write({"conftest.py": again, "test_it.py": f"{ASK}\n@pytest.mark.vcr\ndef test_it():\n{body}"})
+    done = project.pytest("-q", URL=server.url)
+    assert "1 failed" in done.out, done.text
+
+
 def test_names_of_files(project: MiniProject, server: Any) -> None:
     """Cassettes lie where pytest-recording puts them: by module, class, parameters and `default_cassette`."""
     long = "x" * 300
