@@ -86,7 +86,7 @@ def _detail(entry: Entry, trial: Trial, before: Trial | None) -> TrialDetail:
         of=max(len(entry.trials), entry.result.trials if entry.result else 0),
         outcome=Standing(trial.outcome.value),
         reason=trial.reason,
-        facts=trace_facts(trace) if trace else (),
+        facts=(*(trace_facts(trace) if trace else ()), *(["pending recording"] if trial.pending else [])),
         scores=tuple(_scores(trial.scores, before.scores if before else ())),
         mismatch=_mismatch(trial.mismatch) if trial.mismatch else None,
         baseline=_baseline(trial, before, steps) if before else None,

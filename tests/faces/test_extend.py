@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.providers.simulated import running_provider
+from harness.records.comparison import Results
+from harness.reporting.detail import build_details
+from harness.reporting.standing import list_entries
 from tests.project import DESK, Done, MiniProject
 
 RECORDED = "cassettes/status/default/1.yaml"
@@ -65,6 +68,8 @@ def test_live_from_the_first_difference(edited: MiniProject) -> None:
     assert (edited.root / RECORDED).read_bytes() == before
     assert edited.results()["comparison"]["cases"][0]["change"] == "unchanged"
     assert "other than accepted: conversation, answer" in done.out
+    results = Results.model_validate_json((edited.root / "reports/latest/results.json").read_bytes())
+    assert [detail.facts[-1] for detail in build_details(list_entries(results))] == ["pending recording"]
 
 
 def test_accepted_in_one_act(edited: MiniProject) -> None:
