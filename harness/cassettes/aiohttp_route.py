@@ -45,6 +45,9 @@ def _connect_handler(real: Function) -> Callable[..., Any]:
         session = route(lambda: f"{req.method} {req.url}")
         if session is None:
             return await real(self, req, *args, **options)
+        if isinstance(req.body, Payload) and not hasattr(req.body, "as_bytes"):
+            place = f"{req.method} {req.url}"
+            raise session.refuse(f"{place} was sent by aiohttp before 3.12, which is not recorded; upgrade it", place)
         met = meet(session, await _sent(req))
         if isinstance(met, Playback):
             return await _replayed_connection(self, req, met)

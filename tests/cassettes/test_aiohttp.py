@@ -10,7 +10,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.payload import BytesPayload, Payload
 
+from harness.cassettes import RecordSession, intercepted, routed
+from harness.errors import CassetteMissError
+from harness.seams import SystemClock
 from tests.cassettes.test_clients import record, replay
 
 Work = Callable[[aiohttp.ClientSession, str], Awaitable[Any]]
@@ -282,3 +286,19 @@ def test_a_time_limit_for_the_whole_request_is_a_stall(server: Any) -> None:
         assert live[0] == "timeout"
         assert [str(each.exchange.response.ending) for each in played] == ["stalled"]
         assert replay(played, work(path))[0] == live
+
+
+def test_an_aiohttp_that_cannot_give_its_body_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, server: Any) -> None:
+    """Before 3.12 a body could not be read twice: nothing is sent, and the trial fails with what to do."""
+    for kind in (Payload, BytesPayload):
+        monkeypatch.delattr(kind, "as_bytes")
+
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as client, client.post(f"{server.url}/v1/one", data=b"{}"):
+            pass
+
+    session = RecordSession(clock=SystemClock(), journal=None)
+    with intercepted(), routed(session), pytest.raises(CassetteMissError, match=r"aiohttp before 3\.12"):
+        asyncio.run(ask())
+    assert session.mismatch is not None
+    assert server.count == 0
