@@ -9,6 +9,7 @@ from harness.cassettes import load_cassette
 from harness.cassettes.form import digest_of
 from harness.comparing import compare
 from harness.errors import BadInputError, Fault
+from harness.loading import scenario_names
 from harness.pipeline.results import attach
 from harness.records.comparison import Results
 from harness.records.outcome import Outcome
@@ -34,8 +35,8 @@ def propose(project: Project, file: Path, scenarios: Sequence[str]) -> Results:
     """What accepting these scenarios of a results file (all, if none are named) would change.
 
     Skipped cases keep their accepted state. Raises :class:`BadInputError` for a name that the file does not hold, for
-    cases whose outcome says nothing about the agent (errored, stale, unrecorded, not judged), and where a recording
-    that would be promoted is not the one that was scored.
+    scenarios that the project no longer has, for cases whose outcome says nothing about the agent (errored, stale,
+    unrecorded, not judged), and where a recording that would be promoted is not the one that was scored.
     """
     results = read_results(file)
     parts = [part for part in results.by_case().values() if not scenarios or part.cases[0].scenario in scenarios]
@@ -44,6 +45,10 @@ def propose(project: Project, file: Path, scenarios: Sequence[str]) -> Results:
         Fault(str(file), 0, 0, f"holds no scenario {name!r}; it holds {', '.join(sorted(_names(results)))}")
         for name in scenarios
         if name not in known
+    ]
+    faults += [
+        Fault(str(file), 0, 0, f"{name} is no scenario of this project any more, by that name; run again: harness run")
+        for name in sorted(known.difference(scenario_names(project)))
     ]
     faults += [
         Fault(

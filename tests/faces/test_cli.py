@@ -247,3 +247,13 @@ def test_fewer_trials_drop_their_recordings(desk: MiniProject) -> None:
         desk.edit("scenarios/status.yaml", "trials: 3\n", "trials: 1\n")
         assert desk.record(url).code == 0
     assert sorted(file.name for file in folder.iterdir()) == ["1.yaml"]
+
+
+def test_results_under_an_old_name_are_not_accepted(desk: MiniProject) -> None:
+    """A scenario that was renamed since the run gets no second baseline under its old name."""
+    assert desk.harness("run").code == 0
+    assert desk.harness("mv", "status", "parcel").code == 0
+    refused = desk.harness("accept", "--yes")
+    assert refused.code == 2
+    assert "status is no scenario of this project any more, by that name; run again: harness run" in refused.err
+    assert not (desk.root / "cassettes/status").exists()
