@@ -67,14 +67,23 @@ class Journal:
                     raise CassetteError(
                         f"{self.path}:1: another process is recording this trial; wait until it has ended"
                     )
-                staged = stage(self.path, data)
-                self._lock = Lock(staged)
-                put(staged, self.path)
+                self._put(data)
         except OSError as error:
             raise UnwritableError(
                 f"{self.path}:1: the journal can't be written: {error.strerror}; nothing is recorded"
             ) from error
         self._size, self._count = len(data), len(entries)
+
+    def _put(self, data: bytes) -> None:
+        try:
+            staged = stage(self.path, data)
+            self._lock = Lock(staged)
+            put(staged, self.path)
+        except OSError:
+            self.release()
+            if not self.path.stat().st_size:
+                self.path.unlink()  # it was made for its lock alone
+            raise
 
     def add(self, exchange: Exchange) -> None:
         """Keep an exchange that has ended. Where the disk refuses, ``failure`` says why: the answer was paid for."""

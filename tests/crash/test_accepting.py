@@ -123,3 +123,15 @@ def test_pytest_refuses_what_is_half_accepted(tmp_path: Path, edited: Path) -> N
     done = MiniProject(folder).pytest("scenarios")
     assert done.code == 1, done.text
     assert "finish it: harness recover" in done.out
+
+
+def test_accept_where_one_file_can_not_be_written(tmp_path: Path, harness: Warm, extended: Path) -> None:
+    """The file is named, the code is 4, and no recording and no other baseline has changed."""
+    folder = Path(shutil.copytree(extended, tmp_path / "project"))
+    (folder / "cassettes/owl/baseline.json").unlink()
+    (folder / "cassettes/owl/baseline.json").mkdir()
+    before = state(folder)
+    done = harness.run(folder, "accept", "--yes")
+    assert done.code == 4, done.text
+    assert "cassettes/owl/baseline.json: Is a directory; check the path, its permissions and the disk" in done.text
+    assert state(folder) == before

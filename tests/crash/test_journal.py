@@ -209,6 +209,18 @@ def test_no_place_for_a_journal_is_said_before_anything_is_sent(tmp_path: Path) 
         Journal(tmp_path / "case" / "1.journal").begin()
 
 
+def test_a_full_disk_leaves_no_empty_journal(tmp_path: Path) -> None:
+    """Where there is no room for the first byte, the disk's error is told, and nothing is left to recover."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(UnwritableError, match=r"1\.journal:1: the journal can't be written: File too large"):
+            Journal(tmp_path / "1.journal").begin()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_tears_no_entry(tmp_path: Path) -> None:
     """An exchange that found no room is reported, and one for which there is room again is kept behind the last."""
     path = tmp_path / "1.journal"

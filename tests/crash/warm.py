@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,9 @@ def serve() -> None:
 
 def _carry_out(order: Mapping[str, Any]) -> dict[str, object]:
     reading, writing = os.pipe()
-    printed = Path(order["folder"]) / "printed.txt"
+    handle, name = tempfile.mkstemp()
+    os.close(handle)
+    printed = Path(name)
     child = os.fork()
     if child == 0:
         code = 70
@@ -102,7 +105,7 @@ def _carry_out(order: Mapping[str, Any]) -> dict[str, object]:
 def _become(order: Mapping[str, Any], printed: Path, report: int) -> int:
     from harness.cli import main
 
-    out = os.open(printed, os.O_WRONLY | os.O_CREAT)
+    out = os.open(printed, os.O_WRONLY)
     os.dup2(out, 1)
     os.dup2(out, 2)
     os.chdir(order["folder"])
