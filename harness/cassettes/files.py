@@ -15,7 +15,7 @@ from harness.disk import write_whole
 from harness.errors import CassetteError, UnwritableError
 from harness.records.exchange import Cassette
 
-__all__ = ["load_cassette", "save_cassette"]
+__all__ = ["load_cassette", "save_cassette", "shown"]
 
 _GZIP = b"\x1f\x8b"
 _GZIP_IN_BASE64 = b"H4sI"
@@ -32,7 +32,7 @@ def save_cassette(path: Path, cassette: Cassette) -> None:
         write_whole(path, write_cassette(cassette).encode())
     except (OSError, UnicodeEncodeError) as error:
         what = error.strerror if isinstance(error, OSError) else error
-        raise UnwritableError(f"{_shown(path)}:1: can't be written: {what}; nothing was changed") from error
+        raise UnwritableError(f"{shown(path)}:1: can't be written: {what}; nothing was changed") from error
 
 
 def load_cassette(path: Path) -> Cassette:
@@ -51,12 +51,12 @@ def load_cassette(path: Path) -> Cassette:
         text = data.decode()
         return read_lines(data) or read_interactions(read_yaml(text), text)
     except OSError as error:
-        raise CassetteError(f"{_shown(path)}:1: can't be read: {error.strerror}; check the path") from error
+        raise CassetteError(f"{shown(path)}:1: can't be read: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise CassetteError(f"{_shown(path)}:{line}: is not UTF-8; {_REMEDY}") from error
+        raise CassetteError(f"{shown(path)}:{line}: is not UTF-8; {_REMEDY}") from error
     except UnreadableError as error:
-        raise CassetteError(f"{_shown(path)}:{error.line}: {error.what}; {_REMEDY}") from error
+        raise CassetteError(f"{shown(path)}:{error.line}: {error.what}; {_REMEDY}") from error
 
 
 def _decoded(data: bytes) -> bytes:
@@ -79,7 +79,7 @@ def _unpacked(data: bytes) -> bytes:
     return unpacked
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
     """The path as a user would type it."""
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()

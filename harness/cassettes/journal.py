@@ -24,6 +24,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from harness.cassettes.files import shown
 from harness.cassettes.interactions import read_exchanges
 from harness.cassettes.reading import UnreadableError, read_yaml
 from harness.cassettes.writing import write_exchange, write_head
@@ -65,12 +66,12 @@ class Journal:
             with locked(self.path.parent, shared=True), Lock(self.path, create=True) as lock:
                 if not lock.held:
                     raise CassetteError(
-                        f"{self.path}:1: another process is recording this trial; wait until it has ended"
+                        f"{shown(self.path)}:1: another process is recording this trial; wait until it has ended"
                     )
                 self._put(data)
         except OSError as error:
             raise UnwritableError(
-                f"{self.path}:1: the journal can't be written: {error.strerror}; nothing is recorded"
+                f"{shown(self.path)}:1: the journal can't be written: {error.strerror}; nothing is recorded"
             ) from error
         self._size, self._count = len(data), len(entries)
 
@@ -127,7 +128,7 @@ class Journal:
                 written += os.write(handle, data[written:])
             self._size += len(data)
         except OSError as error:
-            self.failure = self.failure or f"{self.path}: {error.strerror}"
+            self.failure = self.failure or f"{shown(self.path)}: {error.strerror}"
             os.ftruncate(handle, self._size)  # or what comes next would stand behind a torn entry
 
 
@@ -165,7 +166,7 @@ def read_journal(path: Path) -> Leftover | None:
                 return None
             data = path.read_bytes()
     except OSError as error:
-        raise CassetteError(f"{path}:1: can't be read: {error.strerror}; check the path") from error
+        raise CassetteError(f"{shown(path)}:1: can't be read: {error.strerror}; check the path") from error
     if not data:
         return Leftover(path, None, (), ended=False)  # it died before it had begun
     try:
@@ -177,7 +178,7 @@ def read_journal(path: Path) -> Leftover | None:
         return Leftover(path, _read_metadata((end or head)[3]), exchanges, ended=end is not None)
     except (UnreadableError, UnicodeDecodeError, ValidationError) as error:
         what = error.what if isinstance(error, UnreadableError) else "is no journal of this version"
-        raise CassetteError(f"{path}:1: {what}; delete it to record anew") from error
+        raise CassetteError(f"{shown(path)}:1: {what}; delete it to record anew") from error
 
 
 def _read_entries(data: bytes, start: int) -> tuple[list[bytes], re.Match[bytes] | None]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.cassettes import Leftover, read_journal, save_cassette
+from harness.cassettes.files import shown as as_typed
 from harness.errors import BadInputError, CassetteError, Fault
 from harness.loading.files import shown
 from harness.records.exchange import Cassette
@@ -29,7 +30,7 @@ def left_over(file: Path) -> Cassette | None:
         return None
     left = read_journal(journal)
     if left is None:
-        raise CassetteError(f"{journal}:1: another process is recording this trial; wait for its end")
+        raise CassetteError(f"{as_typed(journal)}:1: another process is recording this trial; wait for its end")
     return Cassette(metadata=left.metadata, exchanges=left.usable) if left.usable else None
 
 
