@@ -19,7 +19,7 @@ from typing import Any
 from harness.cassettes.routing import suspects
 from harness.errors import CassetteMissError
 
-__all__ = ["attempts", "sealed"]
+__all__ = ["attempts", "is_address", "sealed"]
 
 Place = tuple[str, int | None]
 """A host in lower case, and a port; None where none is known yet."""
@@ -127,7 +127,7 @@ def _send(arguments: tuple[Any, ...]) -> tuple[str, Place | None]:
 def _look_up(arguments: tuple[Any, ...]) -> tuple[str, Place | None]:
     host, port = arguments[0], arguments[1] if len(arguments) > 1 else None
     name = _text(host)
-    return "the lookup of", (name, _port(port)) if name and not _is_address(name) else None
+    return "the lookup of", (name, _port(port)) if name and not is_address(name) else None
 
 
 def _look_back(arguments: tuple[Any, ...]) -> tuple[str, Place | None]:
@@ -152,8 +152,8 @@ def _place(address: Any) -> Place | None:
     return _text(address[0]), _port(address[1]) if len(address) > 1 else None
 
 
-def _is_address(name: str) -> bool:
-    """Whether there is nothing to look up."""
+def is_address(name: str) -> bool:
+    """Whether a host is an address already, so that there is nothing to look up."""
     try:
         ipaddress.ip_address(name.partition("%")[0])
     except ValueError:

@@ -6,11 +6,12 @@ name are allowed. What does not go through Python's ``socket`` (uvloop, pycurl) 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from harness.cassettes.sealing import is_address
 
 __all__ = ["Block", "BlockedError"]
 
@@ -73,7 +74,7 @@ class Block:
     def _resolve(self, host: Any, *arguments: Any, **options: Any) -> Any:
         name = _text(host)
         allowed = self._lifted or name.lower() in self._allowed
-        if name and not allowed and name != "localhost" and not _is_address(name):
+        if name and not allowed and name != "localhost" and not is_address(name):
             raise BlockedError(name)
         found = self._real[0](host, *arguments, **options)
         if allowed:
@@ -95,11 +96,3 @@ class Block:
 
 def _text(host: Any) -> str:
     return host.decode(errors="replace") if isinstance(host, bytes) else str(host or "")
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return False
-    return True
