@@ -31,8 +31,10 @@ def instants(tmp_path_factory: pytest.TempPathFactory, harness: Warm, url: str) 
 def test_killed_at_any_instant(tmp_path: Path, harness: Warm, url: str, instants: int, part: int) -> None:
     """What an agent was told the end of is on disk after the kill; `harness recover` and `harness record` end well."""
     draw = random.Random(part)
-    killed = 0
-    for number in range(KILLS // PARTS):
+    killed = number = 0
+    while killed < KILLS // PARTS:  # an instant that came after the end was none
+        number += 1
+        assert number < KILLS, "recordings outlive their killer"
         folder = make(tmp_path / str(number))
         at, after = (draw.randrange(instants), None) if number % 3 else (None, draw.uniform(0.01, 0.5))
         killed += harness.run(folder, "record", at=at, after=after, **keys(url)).code < 0
@@ -43,7 +45,6 @@ def test_killed_at_any_instant(tmp_path: Path, harness: Warm, url: str, instants
             assert told <= kept(folder), number
         if number % 12 == 0:
             check_recorded(harness, folder, url)
-    assert killed > KILLS // PARTS // 2
 
 
 def check_recovered(harness: Warm, folder: Path) -> None:
