@@ -228,7 +228,10 @@ class Recording:
         """The response's status and headers have arrived."""
         self._head = self._elapsed()
         self._response = response.model_copy(
-            update={"headers": tuple((name.lower(), value) for name, value in response.headers)}
+            update={
+                "reason": _whole(response.reason),
+                "headers": tuple((name.lower(), _whole(value)) for name, value in response.headers),
+            }
         )
 
     def add(self, piece: bytes) -> None:
@@ -260,6 +263,15 @@ class Recording:
 
     def _elapsed(self) -> int:
         return self._clock.now() - self._started
+
+
+def _whole(text: str) -> str:
+    """A text of a response's head: aiohttp keeps a byte that is no UTF-8 as half a character, which no file holds."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape").decode("latin-1")
+    return text
 
 
 class RecordSession:

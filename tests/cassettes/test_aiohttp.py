@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,9 +15,10 @@ import pytest
 from aiohttp import web
 from aiohttp.payload import BytesPayload, Payload
 
-from harness.cassettes import RecordSession, intercepted, routed
+from harness.cassettes import RecordSession, ReplaySession, intercepted, load_cassette, routed, save_cassette
 from harness.errors import CassetteMissError
-from harness.seams import SystemClock
+from harness.records.exchange import Cassette
+from harness.seams import RecordedClock, SystemClock
 from tests.cassettes.test_clients import record, replay
 
 Work = Callable[[aiohttp.ClientSession, str], Awaitable[Any]]
@@ -302,3 +306,33 @@ def test_an_aiohttp_that_cannot_give_its_body_is_refused_by_name(monkeypatch: py
         asyncio.run(ask())
     assert session.mismatch is not None
     assert server.count == 0
+
+
+def test_a_head_that_is_no_text(tmp_path: Path) -> None:
+    """A status and a header with a byte that is no UTF-8 are kept, and say nothing of a secret."""
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(10_000)
+            connection.sendall(b"HTTP/1.1 200 Tr\xe8s bien\r\nlocation: /caf\xe9\r\ncontent-length: 2\r\n\r\nok")
+
+    async def ask(url: str) -> tuple[int, bytes]:
+        async with aiohttp.ClientSession() as client, client.get(url) as response:
+            return response.status, await response.read()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        session = RecordSession(clock=SystemClock(), journal=None)
+        with intercepted(), routed(session):
+            assert asyncio.run(ask(url)) == (200, b"ok")
+        thread.join()
+    exchanges = tuple(each.exchange for each in session.played)
+    save_cassette(tmp_path / "1.yaml", Cassette(exchanges=exchanges))
+    loaded = load_cassette(tmp_path / "1.yaml")
+    assert loaded.exchanges[0].response.reason == "Très bien"
+    assert dict(loaded.exchanges[0].response.headers)["location"] == "/café"
+    with intercepted(), routed(ReplaySession(loaded, clock=RecordedClock())):
+        assert asyncio.run(ask(url)) == (200, b"ok")
