@@ -40,5 +40,6 @@ def _export(arguments: argparse.Namespace) -> ExitCode:
 
 def _tell(transfers: tuple[Transfer, ...]) -> ExitCode:
     for each in transfers:
-        say(f"{each.target}  {each.exchanges} exchanges{'' if each.changed else ', unchanged'}")
+        count = f"{each.exchanges} {'exchange' if each.exchanges == 1 else 'exchanges'}"
+        say(f"{each.target}  {count}{'' if each.changed else ', unchanged'}")
     return ExitCode.OK

@@ -58,7 +58,7 @@ def test_files_keep_their_places(project: Path, capsys: pytest.CaptureFixture[st
         "test_chat/test_hello.yaml",
         "test_other/test_x.yaml",
     ]
-    assert "ours/test_chat/test_bye.yaml  1 exchanges\n" in capsys.readouterr().out
+    assert "ours/test_chat/test_bye.yaml  1 exchange\n" in capsys.readouterr().out
     loaded = load_cassette(project / "ours" / "test_chat" / "test_bye.yaml")
     assert loaded.imported_from == "tests/cassettes/test_chat/test_bye.yaml"
     for data in files(project / "ours").values():

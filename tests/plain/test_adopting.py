@@ -49,7 +49,7 @@ def test_cassettes_imported_in_place_go_on_answering(project: MiniProject) -> No
     before = project.pytest("tests")
     assert before.code == 0, before.text
     imported = project.harness("import", "tests/cassettes", "--out", "tests/cassettes")
-    assert (imported.code, imported.out) == (0, f"{cassette}  1 exchanges\n"), imported.text
+    assert (imported.code, imported.out) == (0, f"{cassette}  1 exchange\n"), imported.text
     text = (project.root / cassette).read_text(encoding="utf-8")
     assert text.startswith("version: 1\nmetadata:\n  harness: 1\n")
     assert "Hello" in text  # the content, no longer as it travelled
