@@ -56,7 +56,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _add_extent(parser: argparse.ArgumentParser) -> None:
     """How much is run, and how much at once."""
-    parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help="cases under way at once")
+    parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help="cases that ask a provider at once")
     parser.add_argument("--trials", type=positive, metavar="K", help="of each case whose scenario does not say itself")
 
 
