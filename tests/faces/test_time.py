@@ -229,3 +229,23 @@ def test_a_dated_prompt_replays_next_year(tmp_path: Path) -> None:
     first = (tmp_path / "reports/latest/results.json").read_bytes()
     assert project.harness("run").code == 0
     assert (tmp_path / "reports/latest/results.json").read_bytes() == first
+
+
+def test_what_an_agent_leaves_running_ends_with_its_trial(slow: MiniProject) -> None:
+    """A task that outlives its trial is cancelled, and meets no other trial."""
+    slow.edit(
+        "conftest.py",
+        "    loop = asyncio.get_running_loop()\n",
+        "    loop = asyncio.get_running_loop()\n    asyncio.create_task(linger(), name='linger')\n",
+    )
+    slow.edit(
+        "conftest.py",
+        "async def ask(",
+        "async def linger():\n    try:\n        await asyncio.sleep(1000)\n    except asyncio.CancelledError:\n"
+        "        with open('ended', 'a') as file:\n            file.write('cancelled ')\n        raise\n"
+        "    open('late', 'w').close()\n\n\nasync def ask(",
+    )
+    done = slow.harness("run")
+    assert done.code == 0, done.text
+    assert (slow.root / "ended").read_text() == "cancelled " * 9
+    assert not (slow.root / "late").exists()
