@@ -24,6 +24,8 @@ from harness.errors import StalledError
 __all__ = ["NANOSECONDS", "VirtualLoop"]
 
 NANOSECONDS = 1_000_000_000
+_FAREWELL = 10.0
+"""Seconds of wall time that threads have at least to end in, once their trial has."""
 _wall = time.monotonic
 """Bound here, before anybody can put virtual time in its place."""
 
@@ -71,6 +73,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jobs += 1
         future.add_done_callback(self._end_job)
         return future
+
+    async def shutdown_default_executor(self, *args: Any, **options: Any) -> None:
+        """As in any loop; what it allows the threads to end in is wall time, so the loop's own stands still."""
+        self._deadline = _wall() + max(self._patience, _FAREWELL)
+        self._jobs += 1
+        try:
+            await super().shutdown_default_executor(*args, **options)
+        finally:
+            self._jobs -= 1
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> Any:
         """As in any loop; time stands still until the child has ended."""
