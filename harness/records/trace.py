@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -116,6 +117,8 @@ class Trace(Record):
     """None where any call's cost is unknown."""
     duration: Nanoseconds
     """Until the last recorded exchange ended."""
+    inexact: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Why the times of this trial are not exact; empty, and not written, where they are."""
 
     @property
     def output(self) -> JsonValue:

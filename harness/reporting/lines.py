@@ -12,7 +12,7 @@ from harness.records.mismatch import MismatchKind
 from harness.records.run import Run
 from harness.reporting.failure import side_by_side
 from harness.reporting.standing import Entry, Standing, Tone, count_standings, list_entries
-from harness.reporting.wording import count, join_commands, money, one_line, tokens
+from harness.reporting.wording import count, inexact, join_commands, money, one_line, tokens
 
 __all__ = ["Line", "Style", "render_lines", "render_recorded"]
 
@@ -44,7 +44,7 @@ _STYLES = {Tone.BAD: Style.BAD, Tone.WARN: Style.WARN, Tone.GOOD: Style.GOOD, To
 
 
 def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]:
-    """One line per case that is no plain pass, the commands that mend them, and the counts.
+    """One line per case that is no plain pass, the commands that mend them, what is not exact, and the counts.
 
     A pass that differs from the accepted state is not plain; ``verbose`` adds those that are. The worst stands last,
     where the eye is when a command ends. Cases that are alike in standing and reason share a line. Where an agent
@@ -57,6 +57,7 @@ def render_lines(results: Results, *, verbose: bool = False) -> tuple[Line, ...]
     lines: list[Line] = []
     for group in reversed(groups):
         lines.extend(_case_lines(group, name_width, word_width))
+    lines.extend(((Style.MUTED, one_line(f"{what}: {why}")),) for what, why in inexact(results.trials))
     return (*lines, _counts(entries))
 
 

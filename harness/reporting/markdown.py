@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from harness.records.comparison import Results
 from harness.reporting.standing import Entry, Standing, count_standings, list_entries, verdict
-from harness.reporting.wording import count, join_commands, one_line, visible
+from harness.reporting.wording import count, inexact, join_commands, one_line, visible
 
 __all__ = ["render_markdown"]
 
@@ -24,7 +25,7 @@ def render_markdown(results: Results, *, limit: int = _LIMIT) -> str:
     """
     entries = list_entries(results)
     kept, size, left_out = [], 0, 0
-    for line, cases in _lines(entries):
+    for line, cases in chain(_lines(entries), _notes(results)):
         size += len(line.encode(errors="replace")) + 1
         if left_out or size > limit - _NOTE_ROOM:
             left_out += cases
@@ -49,6 +50,11 @@ def _lines(entries: Iterable[Entry]) -> Iterator[tuple[str, int]]:
                 yield from _by_cause(members)
             else:
                 yield from ((_item(entry), 1) for entry in members)
+
+
+def _notes(results: Results) -> Iterator[tuple[str, int]]:
+    for what, why in inexact(results.trials):
+        yield from (("", 0), (f"{what.capitalize()}: {_code(why)}", 0))
 
 
 def _table(entries: Iterable[Entry]) -> Iterator[str]:

@@ -113,6 +113,7 @@ def trace_facts(trace: Trace) -> tuple[str, ...]:
         facts += [tokens(trace.usage if any(call.usage for call in calls) else None), money(trace.cost_usd)]
     if trace.duration:
         facts.append(duration(trace.duration))
+    facts += (f"times not exact: {why}" for why in trace.inexact)
     return tuple(facts)
 
 

@@ -198,10 +198,11 @@ def _totals(trials: Sequence[Trial]) -> tuple[str, ...]:
     if costs and unknown:
         cost += f" and {unknown:,} of {count(len(traces), 'trial')} unknown"
     silent = any(call.reply is not None and call.usage is None for trace in traces for call in trace.model_calls)
+    took = f"{duration(sum(trace.duration for trace in traces))} recorded"
     return (
         f"at least {count(used, 'token')}" if silent else count(used, "token"),
         cost,
-        f"{duration(sum(trace.duration for trace in traces))} recorded",
+        f"{took}, not exact" if any(trace.inexact for trace in traces) else took,
     )
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
 from harness.records.message import Usage
+from harness.records.run import Trial
 
 __all__ = [
     "count",
     "duration",
+    "inexact",
     "join_commands",
     "money",
     "one_line",
@@ -43,6 +46,12 @@ def duration(nanoseconds: int | None) -> str:
         return f"{milliseconds / 1_000:.1f} s"
     minutes, seconds = divmod(round(milliseconds / 1_000), 60)
     return f"{minutes:,} min {seconds} s"
+
+
+def inexact(trials: Iterable[Trial]) -> tuple[tuple[str, str], ...]:
+    """For each reason why times are not exact: ``times not exact in 2 trials``, and the reason."""
+    reasons = Counter(why for trial in trials if trial.trace for why in trial.trace.inexact)
+    return tuple((f"times not exact in {count(number, 'trial')}", why) for why, number in reasons.items())
 
 
 def money(usd: Decimal | None) -> str:

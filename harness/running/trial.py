@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -46,6 +46,10 @@ class Ran:
     """The first difference from the recording."""
     unreachable: str | None
     """Why the provider could not be used; only in live and recording runs."""
+
+    def but_inexact(self, why: str) -> Ran:
+        """The same, with one more reason why its times are not exact."""
+        return replace(self, trace=self.trace.model_copy(update={"inexact": (*self.trace.inexact, why)}))
 
 
 async def run_trial(case: Case, subject: Subject, session: Session, *, project: Project, seams: Seams) -> Ran:

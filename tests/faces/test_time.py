@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,27 @@ def test_what_the_agent_waits_beyond_the_recording_counts(slow: MiniProject) -> 
     done = slow.harness("run")
     assert done.code == 1
     assert {trial["trace"]["duration"] for trial in slow.results()["trials"]} == {70 * SECOND}
+
+
+def test_a_foreign_socket_is_said(slow: MiniProject) -> None:
+    """While a socket leads elsewhere waiting is real: that trial says so in every output, and no other does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        slow.write({"pyproject.toml": f'[tool.harness]\nallowed_hosts = ["127.0.0.1:{port}"]\n'})
+        slow.write({"scenarios/foreign.yaml": SCENARIO.replace("subject: slow", "subject: foreign")})
+        slow.edit(
+            "conftest.py",
+            '@harness.subject("slow")',
+            '@harness.subject("foreign")\nasync def foreign(task):\n'
+            f'    _, writer = await asyncio.open_connection("127.0.0.1", {port})\n    await asyncio.sleep(0.01)\n'
+            '    writer.close()\n    return await slow(task)\n\n\n@harness.subject("slow")',
+        )
+        save_cassette(slow.root / "cassettes/foreign/default/1.yaml", Cassette(exchanges=FORTY_SECONDS))
+        done = slow.harness("run", "scenarios/foreign.yaml", "scenarios/slow-1.yaml")
+    assert "times not exact in 1 trial: a socket outside the replay was open" in done.out
+    why = {trial["scenario"]: trial["trace"].get("inexact") for trial in slow.results()["trials"]}
+    assert why == {"foreign": ["a socket outside the replay was open, and waiting for it was real"], "slow-1": None}
+    assert "Times not exact in 1 trial" in (slow.root / "reports/latest/summary.md").read_text(encoding="utf-8")
 
 
 def test_an_agent_that_never_ends(slow: MiniProject) -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from harness.records.comparison import Results
 from harness.records.message import Usage
-from harness.reporting import Style, render_conversation, render_junit, render_lines, render_markdown
+from harness.reporting import (
+    Style,
+    render_conversation,
+    render_junit,
+    render_lines,
+    render_markdown,
+)
+from harness.reporting.detail import build_details
+from harness.reporting.standing import list_entries
+from harness.reporting.view import build_view
 from harness.reporting.wording import duration, join_commands, money, one_line, tokens, visible
 from tests.reporting.desk import desk_results, gather, make_trace, model_call, passed_case, refunds, stale_case
 
@@ -164,3 +173,22 @@ def test_only_plain_commands_are_joined() -> None:
     ]
     assert join_commands(commands) == ("harness record a b", "harness record -m x", "harness record 'c d'")
     assert join_commands([]) == ()
+
+
+def test_times_that_are_not_exact_are_said_once() -> None:
+    """One quiet line for each reason, on the terminal and in Markdown; nothing where times are exact."""
+    why = "a socket outside the replay was open"
+    results = desk_results()
+    assert not any("exact" in line for line in [*plain(results), render_markdown(results)])
+    known = results.trials[-1].trace
+    assert known is not None
+    assert "inexact" not in known.model_dump_json()
+    trace = known.model_copy(update={"inexact": (why,)})
+    assert f'"inexact":["{why}"]' in trace.model_dump_json()
+    marked = [trial.model_copy(update={"trace": trace}) for trial in results.trials[-2:]]
+    results = results.model_copy(update={"trials": (*results.trials[:-2], *marked)})
+    assert plain(results)[-2] == f"times not exact in 2 trials: {why}"
+    assert render_markdown(results).endswith(f"\n\nTimes not exact in 2 trials: `{why}`\n")
+    assert build_view(results, None).summary.endswith("recorded, not exact")
+    told = [detail for detail in build_details(list_entries(results)) if f"times not exact: {why}" in detail.facts]
+    assert len(told) == 2
