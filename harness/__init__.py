@@ -9,15 +9,16 @@ from harness.registry import subject, validator
 
 if TYPE_CHECKING:
     from harness.agent import Agent, AgentState
-    from harness.subjects.task import Task, World
+    from harness.subjects.task import Task, World, current_world
 
-__all__ = ["Agent", "AgentState", "Task", "ToolError", "World", "subject", "validator"]
+__all__ = ["Agent", "AgentState", "Task", "ToolError", "World", "current_world", "subject", "validator"]
 
 _LAZY = {
     "Agent": "harness.agent",
     "AgentState": "harness.agent",
     "Task": "harness.subjects.task",
     "World": "harness.subjects.task",
+    "current_world": "harness.subjects.task",
 }
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
+from harness.agent.binding import Parameters, bind_function, read_parameters
 from harness.agent.docstrings import read_docstring
 from harness.agent.schemas import explain_faults, without_titles
 from harness.errors import BadInputError, CassetteError, InterceptionError, RegistryError, ToolError
@@ -43,7 +44,7 @@ class Tool:
 
     definition: ToolDefinition
     function: Callable[..., Any]
-    """The plain function with the model's parameters, for agents that have their own way with tools."""
+    """What a call runs: a plain function with the model's parameters."""
     arguments: TypeAdapter[dict[str, Any]]
     """Reads JSON text into keyword arguments."""
 
@@ -104,39 +105,29 @@ def make_tool(function: Callable[..., Any], *, inject: Mapping[type, object] | N
     """
     given = inject or {}
     shape = _read_function(function, frozenset(given))
-    bound = {name: given[kind] for name, kind in shape.injected.items()}
-    return Tool(shape.definition, _bind(function, bound, shape.signature) if bound else function, shape.arguments)
+    return Tool(shape.definition, bind_function(function, shape.parameters, given), shape.arguments)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
     definition: ToolDefinition
     arguments: TypeAdapter[dict[str, Any]]
-    signature: inspect.Signature
-    """Without the injected parameters."""
-    injected: Mapping[str, type]
+    parameters: Parameters
 
 
 @functools.lru_cache(maxsize=1024)  # a trial binds the same functions to its own world, and a schema takes 0.5 ms
 def _read_function(function: Callable[..., Any], kinds: frozenset[type]) -> _Shape:
     name = getattr(function, "__name__", None) or repr(function)
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-        signature = inspect.signature(function)
-    except (NameError, TypeError, ValueError) as error:
-        raise RegistryError(f"tool {name!r}: its parameters can't be read: {error}") from error
-    injected = {key: hints[key] for key in signature.parameters if _is_one_of(hints.get(key), kinds)}
-    parameters = [each for key, each in signature.parameters.items() if key not in injected]
-    for each in parameters:
+    parameters = read_parameters(function, kinds)
+    for each in parameters.shown.parameters.values():
         if each.kind in (each.POSITIONAL_ONLY, each.VAR_POSITIONAL, each.VAR_KEYWORD):
             raise RegistryError(
                 f"tool {name!r}: parameter {each.name!r} is {each.kind.description}; a model needs names"
             )
-        if each.name not in hints:
+        if each.annotation is each.empty:
             raise RegistryError(f"tool {name!r}: parameter {each.name!r} has no type; annotate it")
-    signature = inspect.Signature([each.replace(annotation=hints[each.name]) for each in parameters])
     try:
-        arguments = _arguments_adapter(signature)
+        arguments = _arguments_adapter(parameters.shown)
         schema = without_titles(arguments.json_schema())
     except (PydanticUserError, NameError) as error:
         reason = str(error).splitlines()[0]
@@ -146,11 +137,7 @@ def _read_function(function: Callable[..., Any], kinds: frozenset[type]) -> _Sha
     for key in texts.keys() & properties.keys():
         properties[key].setdefault("description", texts[key])
     definition = ToolDefinition(name=name, description=description, parameters=schema)
-    return _Shape(definition, arguments, signature, injected)
-
-
-def _is_one_of(hint: object, kinds: frozenset[type]) -> bool:
-    return isinstance(hint, type) and hint in kinds
+    return _Shape(definition, arguments, parameters)
 
 
 def _arguments_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, Any]]:
@@ -167,19 +154,6 @@ def _arguments_adapter(signature: inspect.Signature) -> TypeAdapter[dict[str, An
     shown.__signature__ = inspect.Signature(named)
     shown.__annotations__ = {each.name: each.annotation for each in named}
     return TypeAdapter(shown)
-
-
-def _bind(
-    function: Callable[..., Any], bound: Mapping[str, object], signature: inspect.Signature
-) -> Callable[..., Any]:
-    """The function with parameters filled in, showing only the others to whoever inspects it."""
-    partial = functools.partial(function, **bound)
-    partial.__dict__.update(
-        {key: getattr(function, key) for key in ("__name__", "__qualname__", "__module__", "__doc__")}
-    )
-    annotations = {each.name: each.annotation for each in signature.parameters.values()}
-    partial.__dict__.update(__signature__=signature, __annotations__=annotations)
-    return partial
 
 
 def _write(result: Any) -> str:

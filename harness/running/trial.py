@@ -19,7 +19,7 @@ from harness.registry import Subject
 from harness.seams import Seams
 from harness.settings import Project
 from harness.subjects.python import answer_turn, make_world, plain_state
-from harness.subjects.task import Task
+from harness.subjects.task import Task, acting_on
 from harness.wire.trace import read_events, total_cost, total_usage
 
 __all__ = ["Ran", "run_trial"]
@@ -70,7 +70,7 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
     )
     outputs: list[JsonValue] = []
     failure: BaseException | None = None
-    with routed(session):
+    with routed(session), acting_on(world):
         for number, text in enumerate(scenario.turns, 1):
             session.user_turn, task.input = number, text
             try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from harness.agent.tools import Tool, make_tool
+from harness.errors import HarnessError, RegistryError
 from harness.records.base import JsonObject
 from harness.seams import Seams
 from harness.subjects.texts import read_text
 
-__all__ = ["Task", "World"]
+__all__ = ["Task", "World", "acting_on", "current_world"]
 
 
 class World:
@@ -29,6 +32,39 @@ class World:
         """Plain JSON data; tools change it in place."""
         self.tools: tuple[Tool, ...] = tuple(make_tool(function, inject={World: self}) for function in functions)
         """The subject's tools, bound to this world."""
+        self.functions: Mapping[str, Callable[..., Any]] = {tool.name: tool.function for tool in self.tools}
+        """The same as plain typed functions by their names, for frameworks that make tools of such."""
+        if len(self.functions) < len(self.tools):
+            names = [tool.name for tool in self.tools]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise RegistryError(f"two tools are named {twice!r}; rename one")
+
+
+_CURRENT: ContextVar[World | None] = ContextVar("harness_world", default=None)
+
+
+def current_world() -> World:
+    """The world of the trial that the running code belongs to, in its tasks and in threads that got its context.
+
+    Raises :class:`HarnessError` where the code belongs to none.
+    """
+    world = _CURRENT.get()
+    if world is None:
+        raise HarnessError(
+            "harness.current_world() was called outside a trial; if an agent's own thread called it, start that with "
+            "asyncio.to_thread, or run its work in contextvars.copy_context()"
+        )
+    return world
+
+
+@contextmanager
+def acting_on(world: World) -> Iterator[None]:
+    """Make this the current world of this context, and of all contexts copied from it."""
+    token = _CURRENT.set(world)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
 
 
 @dataclass(slots=True)
