@@ -138,8 +138,10 @@ class ReplaySession:
 
     @property
     def played(self) -> list[Played]:
-        """What was played, in that order."""
-        return list(self._played)
+        """What was played, in the order of its own time: threads ask in any order."""
+        played = zip(self._order, self._played, strict=True)
+        in_time = sorted(played, key=lambda each: (each[1].user_turn, each[1].exchange.started, each[0]))
+        return [one for _, one in in_time]
 
     @property
     def unplayed(self) -> tuple[Exchange, ...]:

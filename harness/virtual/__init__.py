@@ -2,6 +2,7 @@
 
 from harness.virtual.clock import VirtualClock
 from harness.virtual.loop import NANOSECONDS, VirtualLoop
-from harness.virtual.steering import Steering, seeded, steered, steering
+from harness.virtual.sources import Steering, steering
+from harness.virtual.stdlib import seeded, steered
 
 __all__ = ["NANOSECONDS", "Steering", "VirtualClock", "VirtualLoop", "seeded", "steered", "steering"]

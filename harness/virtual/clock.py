@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
+from harness.virtual.lines import Line, current_line, open_line
 from harness.virtual.loop import VirtualLoop
 
 __all__ = ["VirtualClock"]
 
 
 class VirtualClock:
-    """Tells a loop's own time, and lets it pass."""
+    """Tells the time of the running thread, which is the loop's own in the loop's thread, and lets it pass.
+
+    To be made in the loop's thread.
+    """
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self._home = threading.get_ident()
 
     def now(self) -> int:
         """Nanoseconds since the trial began."""
-        return self._loop.now
+        line = self._line()
+        return self._loop.now if line is None else line.now
 
     def advance_to(self, instant: int) -> None:
         """Let time pass at once, for code that can't wait: it blocks, in a thread or in the loop itself."""
-        self._loop.advance_to(instant)
+        line = self._line()
+        if line is None:
+            self._loop.advance_to(instant)
+        else:
+            line.now = max(line.now, instant)
 
     async def wait_until(self, instant: int) -> None:
         """Wait for an instant, while others go on."""
@@ -30,3 +41,16 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    def fork(self) -> Line:
+        """The line of a thread that is started now."""
+        return Line(self._loop, self.now())
+
+    def owns(self, line: Line) -> bool:
+        """Whether a line is of this trial."""
+        return line.loop is self._loop
+
+    def _line(self) -> Line | None:
+        if threading.get_ident() == self._home:
+            return None
+        return current_line(self._loop) or open_line(self._loop, self._loop.now)

@@ -17,9 +17,12 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from harness.errors import StalledError
+from harness.virtual.lines import Line, current_line, run_job
 
 __all__ = ["NANOSECONDS", "VirtualLoop"]
 
@@ -68,11 +71,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
                 handle.cancel()
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # typeshed wants its own type variables
-        """As in any loop; time stands still until the job is done."""
-        future = super().run_in_executor(executor, func, *args)
+        """As in any loop; time stands still until the job is done, then goes on to where the job's own has come."""
         self._jobs += 1
-        future.add_done_callback(self._end_job)
-        return future
+        line = Line(self, self._now)
+        if executor is None or isinstance(executor, ThreadPoolExecutor):  # others want what they can send elsewhere
+            func, args = run_job, (line, func, *args)
+        done = super().run_in_executor(executor, func, *args)
+        handed = self.create_future()
+        done.add_done_callback(partial(self._end_job, line, handed))
+        handed.add_done_callback(partial(_pass_on_cancel, done))
+        return handed
 
     async def shutdown_default_executor(self, *args: Any, **options: Any) -> None:
         """As in any loop; what it allows the threads to end in is wall time, so the loop's own stands still."""
@@ -82,6 +90,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor(*args, **options)
         finally:
             self._jobs -= 1
+
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]  # typeshed wants its own type variables
+        """As in any loop; it happens no earlier than in the thread that asks for it."""
+        line = current_line(self)
+        if line is not None and line.now > self._now:
+            return super().call_soon_threadsafe(self._call_no_earlier, line.now, callback, args, **options)
+        return super().call_soon_threadsafe(callback, *args, **options)
+
+    def _call_no_earlier(self, instant: int, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.advance_to(instant)
+        callback(*args)
 
     async def subprocess_exec(self, *args: Any, **options: Any) -> Any:
         """As in any loop; time stands still until the child has ended."""
@@ -95,8 +114,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._children.add(made[0])
         return made
 
-    def _end_job(self, _future: asyncio.Future[Any]) -> None:
+    def _end_job(self, line: Line, handed: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
         self._jobs -= 1
+        if line.now > self._now and not handed.done():
+            self.call_at(line.now / NANOSECONDS, self._hand_over, line, handed, done)
+        else:
+            self._hand_over(line, handed, done)
+
+    def _hand_over(self, line: Line, handed: asyncio.Future[Any], done: asyncio.Future[Any]) -> None:
+        if handed.done():
+            if not done.cancelled():
+                done.exception()  # nobody is left to hear of it
+            return
+        self.advance_to(line.now)
+        if done.cancelled():
+            handed.cancel()
+        elif error := done.exception():
+            handed.set_exception(error)
+        else:
+            handed.set_result(done.result())
 
     def _wait(self, selector: _JumpingSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """What the loop asks of its selector: the events of at most ``timeout`` seconds."""
@@ -186,6 +222,11 @@ def _leads_elsewhere(fd: int) -> bool:
         if twin.family != getattr(socket, "AF_UNIX", None):
             return True
         return bool(twin.getsockname())
+
+
+def _pass_on_cancel(done: asyncio.Future[Any], handed: asyncio.Future[Any]) -> None:
+    if handed.cancelled():
+        done.cancel()
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -14,33 +14,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
-from types import ModuleType
+from types import CodeType
 from typing import Any
 
 import time_machine
 
 from harness.errors import InterceptionError
-from harness.seams import ReplayClock
 from harness.virtual.loop import NANOSECONDS
+from harness.virtual.sources import current_clock, current_sources
+from harness.virtual.threads import HANDOVERS
 
-__all__ = ["Steering", "seeded", "steered", "steering"]
-
-
-@dataclass(frozen=True, slots=True)
-class Steering:
-    """The sources of one trial. What is None is the process's own."""
-
-    random: random.Random | None = None
-    """For the functions of ``random``, ``os.urandom`` and with it ``uuid4``."""
-    clock: ReplayClock | None = None
-    """For ``time.monotonic``, ``time.perf_counter`` and ``time.sleep``."""
-    calendar: Callable[[], int] | None = None
-    """Nanoseconds since 1970, for ``datetime`` and ``time.time``."""
+__all__ = ["seeded", "steered"]
 
 
-_CURRENT: ContextVar[Steering | None] = ContextVar("harness_steering", default=None)
 _CLOCKS = ("monotonic", "perf_counter")
 _STATE = ("seed", "getstate", "setstate")
 _CHANCES = [
@@ -49,16 +35,6 @@ _CHANCES = [
     if isinstance(getattr(getattr(random, name), "__self__", None), random.Random) and name not in _STATE
 ]
 """The functions of ``random`` that draw from its one hidden source."""
-
-
-@contextmanager
-def steering(sources: Steering) -> Iterator[None]:
-    """Let the code of this context, and of all contexts copied from it, have these sources."""
-    token = _CURRENT.set(sources)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
 
 
 @contextmanager
@@ -91,7 +67,7 @@ class _StandardLibrary:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._depth = 0
-        self._replaced: list[tuple[ModuleType, str, Any, Any]] = []
+        self._replaced: list[tuple[Any, str, Any, Any]] = []
         self._travel: _Travel | None = None
 
     def enter(self) -> None:
@@ -106,6 +82,8 @@ class _StandardLibrary:
             self._replace(os, "urandom", _urandom_function)
             for name in _CHANCES:
                 self._replace(random, name, functools.partial(_chance_function, name))
+            for owner, name, make in HANDOVERS:
+                self._replace(owner, name, make)
             self._travel = None
             self._travel = _Travel()
 
@@ -116,16 +94,18 @@ class _StandardLibrary:
                 return
             if self._travel is not None:
                 self._travel.end()
-            for module, name, real, ours in reversed(self._replaced):
-                if getattr(module, name) is ours:  # else somebody replaced it after us, and will restore it
-                    setattr(module, name, real)
+            for owner, name, real, ours in reversed(self._replaced):
+                if getattr(owner, name) is ours:  # else somebody replaced it after us, and will restore it
+                    setattr(owner, name, real)
             self._replaced.clear()
 
-    def _replace(self, module: ModuleType, name: str, make: Callable[[Any], Any]) -> None:
-        real = getattr(module, name)
-        ours = functools.wraps(real)(make(real))
-        self._replaced.append((module, name, real, ours))
-        setattr(module, name, ours)
+    def _replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        real = getattr(owner, name)
+        ours = make(real)
+        if not isinstance(ours, CodeType):
+            ours = functools.wraps(real)(ours)
+        self._replaced.append((owner, name, real, ours))
+        setattr(owner, name, ours)
 
 
 _STANDARD_LIBRARY = _StandardLibrary()
@@ -150,19 +130,14 @@ class _Travel:
         self._travel.stop()
 
     def _now(self) -> int:
-        sources = _CURRENT.get()
+        sources = current_sources()
         calendar = sources.calendar if sources else None
         return self._outside() if calendar is None else calendar()
 
 
-def _clock() -> ReplayClock | None:
-    sources = _CURRENT.get()
-    return sources.clock if sources else None
-
-
 def _clock_function(real: Callable[[], float]) -> Callable[[], float]:
     def read() -> float:
-        clock = _clock()
+        clock = current_clock()
         return real() if clock is None else clock.now() / NANOSECONDS
 
     return read
@@ -170,7 +145,7 @@ def _clock_function(real: Callable[[], float]) -> Callable[[], float]:
 
 def _clock_ns_function(real: Callable[[], int]) -> Callable[[], int]:
     def read() -> int:
-        clock = _clock()
+        clock = current_clock()
         return real() if clock is None else clock.now()
 
     return read
@@ -178,7 +153,7 @@ def _clock_ns_function(real: Callable[[], int]) -> Callable[[], int]:
 
 def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        clock = _clock()
+        clock = current_clock()
         if clock is None or seconds < 0:
             real(seconds)
         else:
@@ -189,7 +164,7 @@ def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
 
 def _urandom_function(real: Callable[[int], bytes]) -> Callable[[int], bytes]:
     def urandom(size: int, /) -> bytes:
-        sources = _CURRENT.get()
+        sources = current_sources()
         return real(size) if sources is None or sources.random is None else sources.random.randbytes(size)
 
     return urandom
@@ -197,7 +172,7 @@ def _urandom_function(real: Callable[[int], bytes]) -> Callable[[int], bytes]:
 
 def _chance_function(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def draw(*args: Any, **options: Any) -> Any:
-        sources = _CURRENT.get()
+        sources = current_sources()
         if sources is None or sources.random is None:
             return real(*args, **options)
         return getattr(sources.random, name)(*args, **options)
