@@ -105,6 +105,8 @@ class MiniProject:
     """A folder with files. Commands run in processes of their own, without this one's keys and settings."""
 
     root: Path
+    python: str = sys.executable
+    """The interpreter of the environment that it is installed in."""
 
     def write(self, files: Mapping[str, str]) -> MiniProject:
         """Write files, replacing those that exist."""
@@ -149,7 +151,7 @@ class MiniProject:
     def _run(self, code: str, arguments: tuple[str, ...], cwd: Path | None, environ: Mapping[str, str]) -> Done:
         kept = {name: os.environ[name] for name in _KEEP if name in os.environ}
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
+            [self.python, "-c", code, *arguments],
             cwd=cwd or self.root,
             env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environ},
             capture_output=True,

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from harness.cassettes.minted import MARK, number_ids
 from harness.records.base import JsonObject
 from harness.records.exchange import HttpRequest
-from harness.wire.split import api_of
+from harness.wire.split import UNHEARD, api_of
 
 __all__ = [
     "canonical_key",
@@ -40,9 +40,10 @@ def raw_key(request: HttpRequest, *, anywhere: bool = False) -> bytes:
 def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False) -> bytes:
     """A digest of where a request goes and of what its body says.
 
-    Keys are sorted, what stands at a volatile path is left out, and in a call of a model API the order of tools plays
-    no part and ids that are minted in each run are numbered. A body that is no JSON object, or one that readers take
-    differently (a key twice, NaN, other encodings), counts byte for byte; so does a multipart one, boundary apart.
+    Keys are sorted, what stands at a volatile path is left out, and in a call of a model API the order of tools and
+    the key of the prompt's cache play no part and ids that are minted in each run are numbered. A body that is no JSON
+    object, or one that readers take differently (a key twice, NaN, other encodings), counts byte for byte; so does a
+    multipart one, boundary apart.
     """
     data = read_body(request.body)
     if data is not None:
@@ -117,6 +118,8 @@ def _refuse_constant(text: str) -> NoReturn:
 def _canonical_body(data: JsonObject, volatile: Sequence[str], *, is_model_api: bool) -> str:
     drop_paths(data, volatile)
     if is_model_api:
+        for field in UNHEARD:
+            data.pop(field, None)
         tools = data.get("tools")
         if isinstance(tools, list):
             data["tools"] = sorted(tools, key=canonical_text)

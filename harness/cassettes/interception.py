@@ -30,7 +30,7 @@ from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
 from harness.cassettes.probing import probe
-from harness.cassettes.routing import covering, using
+from harness.cassettes.routing import covering, keeps_quiet, using
 from harness.cassettes.sessions import Session
 from harness.errors import InterceptionError
 
@@ -86,7 +86,8 @@ class _Interception:
             self._depth += 1
             if self._depth > 1:
                 return
-            sys.meta_path.insert(0, self._watch)
+            if self._watch not in sys.meta_path:
+                sys.meta_path.insert(0, self._watch)
             for name in _CLIENTS:
                 if name in sys.modules:
                     self._meet(sys.modules[name])
@@ -94,7 +95,7 @@ class _Interception:
     def leave(self) -> None:
         with self._lock:
             self._depth -= 1
-            if self._depth:
+            if self._depth or keeps_quiet():
                 return
             sys.meta_path.remove(self._watch)
             for patch in self._all():
@@ -155,7 +156,10 @@ _INTERCEPTION: _Interception = _Interception()
 
 @contextmanager
 def intercepted() -> Iterator[None]:
-    """Intercept HTTP for as long as the context lasts. May be entered again; the last to leave restores."""
+    """Intercept HTTP for as long as the context lasts. May be entered again; the last to leave restores.
+
+    After a replay of an agent that reports to a telemetry service nothing is restored: the report may come at any time.
+    """
     _INTERCEPTION.enter()
     try:
         yield

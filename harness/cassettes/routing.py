@@ -6,17 +6,40 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Protocol
 
-from harness.cassettes.sessions import Playback, Recording, Session
+from harness.cassettes.sessions import Playback, Recording, ReplaySession, Session
+from harness.cassettes.telemetry import SILENT, is_in_use, service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import HttpRequest
 
-__all__ = ["covering", "forwarding", "in_trial", "is_forwarding", "route", "suspects", "using"]
+__all__ = [
+    "Answering",
+    "covering",
+    "forwarding",
+    "in_trial",
+    "is_forwarding",
+    "keeps_quiet",
+    "meet",
+    "route",
+    "suspects",
+    "using",
+]
 
 _CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
 
 
 _FORWARDING: ContextVar[bool] = ContextVar("harness_forwarding", default=False)
+
+
+class Answering(Protocol):
+    """What a request is put to: a trial's session, or what answers telemetry."""
+
+    def meet(self, request: HttpRequest) -> Playback | Recording:
+        """What the request meets."""
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be served at all."""
 
 
 class _UnderWay:
@@ -25,10 +48,13 @@ class _UnderWay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
+        self.has_replayed = False
+        """Whether any trial was replayed in this process, be it over."""
 
     def add(self, session: Session) -> None:
         with self._lock:
             self._sessions.append(session)
+            self.has_replayed = self.has_replayed or isinstance(session, ReplaySession)
 
     def remove(self, session: Session) -> None:
         with self._lock:
@@ -44,7 +70,7 @@ _COVERING = _UnderWay()
 """The sessions of the user's own test functions: one at a time, and one more for each that is nested in it."""
 
 
-def route(describe: Callable[[], str]) -> Session | None:
+def route(describe: Callable[[], str]) -> Answering | None:
     """The trial that the running code belongs to; None where no trial is under way at all.
 
     Where a test function of the user's own is, and no trial, it is that function's session: whatever thread, loop or
@@ -52,9 +78,14 @@ def route(describe: Callable[[], str]) -> Session | None:
 
     While one is, a request of code that belongs to none raises :class:`CassetteMissError`: it may come from the agent,
     through a thread that was started without its context, so each trial under way is told. ``describe`` names the
-    request for the error.
+    request: its method and its address.
+
+    Telemetry belongs to no trial, wherever it is sent: in a replay, and ever after it, :data:`SILENT` answers; else it
+    goes its own way.
     """
     session = _CURRENT.get()
+    if service_of(describe().partition(" ")[2]):
+        return SILENT if _is_replays(session) else None
     if session is None:
         suspects = _UNDER_WAY.all()
         if not suspects:
@@ -72,14 +103,26 @@ def route(describe: Callable[[], str]) -> Session | None:
     return session
 
 
-def meet(session: Session, request: HttpRequest) -> Playback | Recording:
+def _is_replays(session: Session | None) -> bool:
+    """Whether what code of this trial, or of none, reports may be of a replay: it may be sent long after it."""
+    if session is not None:
+        return isinstance(session, ReplaySession)
+    return _UNDER_WAY.has_replayed
+
+
+def keeps_quiet() -> bool:
+    """Whether something in this process may still report on a replay, until the process ends."""
+    return _UNDER_WAY.has_replayed and is_in_use()
+
+
+def meet(session: Answering, request: HttpRequest) -> Playback | Recording:
     """What the request meets. Raises :class:`CassetteMissError` where it meets nothing, or would open a WebSocket."""
     if any(name == "upgrade" and value.lower() == "websocket" for name, value in request.headers):
         raise refuse_websocket(session, request.uri)
     return session.meet(request)
 
 
-def refuse_websocket(session: Session, uri: str) -> CassetteMissError:
+def refuse_websocket(session: Answering, uri: str) -> CassetteMissError:
     """The error for a WebSocket; the trial fails with it."""
     cause = (
         f"{uri} is a WebSocket, which is neither recorded nor replayed, so nothing was sent; in a scenario let the "

@@ -116,7 +116,8 @@ def _log(*, verbose: bool) -> None:
         ours.addHandler(logging.NullHandler())
         masked = logging.StreamHandler()
         masked.addFilter(_Once())
-        logging.getLogger("harness.cassettes.cleaning").handlers = [masked]  # what was masked is in no report
+        for unreported in ("cleaning", "telemetry"):  # what was masked, and what was not sent, is in no report
+            logging.getLogger(f"harness.cassettes.{unreported}").handlers = [masked]
 
 
 def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[Project, Run, RunFacts]:

@@ -12,7 +12,11 @@ from harness.records.base import JsonObject
 from harness.records.message import Api
 from harness.wire.prompts import SystemText, read_system_blocks, take_system_prompt
 
-__all__ = ["Definition", "WireRequest", "api_of", "has_spoken", "split"]
+__all__ = ["UNHEARD", "Definition", "WireRequest", "api_of", "has_spoken", "split"]
+
+UNHEARD = ("prompt_cache_key",)
+"""Fields that say where the provider may find a prompt that it has read before. No answer depends on them, and agent
+frameworks mint one for each run, or send one to some hosts only."""
 
 _SUFFIXES = {
     "/chat/completions": Api.OPENAI_CHAT,
@@ -65,6 +69,8 @@ def split(method: str, path: str, body: bytes) -> WireRequest | None:
         return None
     if not isinstance(data, dict):
         return None
+    for field in UNHEARD:
+        data.pop(field, None)
     model = data.pop("model", "")
     tools = data.pop("tools", None) or []
     if not isinstance(model, str) or not isinstance(tools, list):

@@ -28,7 +28,7 @@ from tests.project import MiniProject
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page
-    for folder in (".", "docs", "docs/decisions", "scenarios", "reports", "benchmarks", "tests")
+    for folder in (".", "docs", "docs/decisions", "docs/frameworks", "scenarios", "reports", "benchmarks", "tests")
     for page in (ROOT / folder).glob("*.md")
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,0 +1,105 @@
+"""docs/frameworks/openai-agents.md, done: an agent of the OpenAI Agents SDK as it is, recorded, replayed, broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.project import MiniProject
+
+SCRIPTS = {
+    "parcel": """\
+match: {user: Where is order 1042}
+rules:
+  - when: {turn: 1}
+    call: [{tool: transfer_to_parcels}]
+  - when: {tool: transfer_to_parcels}
+    call:
+      - {tool: find_order, arguments: {order_id: "1042"}}
+      - {tool: days_in_transit, arguments: {carrier: Red Van}}
+  - when: {tool: days_in_transit, result: "2"}
+    json: {order_id: "1042", status: shipped, days: 2}
+""",
+    "thanks": """\
+match: {user: "order 1042!"}
+rules:
+  - when: {turn: 1, user: Thanks}
+    call: [{tool: greet, arguments: {input: "Thank them for order 1042!"}}]
+  - when: {tool: greet, result: You are welcome}
+    say: You are so welcome; order 1042 was a pleasure.
+  - when: {user: Thank them}
+    say: You are welcome.
+""",
+}
+REPORT = '''\
+
+
+def reported(result):
+    """What the SDK says of a run: its usage, and the calls and outputs among its items."""
+    usage = result.context_wrapper.usage
+    calls = {}
+    for item in result.new_items:
+        if item.type in ("tool_call_item", "handoff_call_item"):
+            calls[item.raw_item.call_id] = [item.raw_item.name, json.loads(item.raw_item.arguments)]
+        elif item.type in ("tool_call_output_item", "handoff_output_item"):
+            calls[item.raw_item["call_id"]].append(item.raw_item["output"])
+    return {
+        "model_calls": usage.requests,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "tool_calls": calls,
+    }
+'''
+RUN, STREAM = "context=task.world.state)\n    return", "        pass\n"
+KEEP = '    task.world.state["reported"] = reported(result)\n'
+TOLD = {
+    "import harness\n": f"import json\n\nimport harness\n{REPORT}",
+    RUN: RUN.replace("    return", f"{KEEP}    return"),
+    STREAM: STREAM + KEEP,
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
+    """The page's project, recorded and replayed once."""
+    project = record(MiniProject(tmp_path_factory.mktemp("agents"), python), "openai-agents", SCRIPTS, TOLD)
+    replay(project, "first")
+    return project
+
+
+@pytest.fixture
+def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
+    """A copy that a test may break."""
+    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
+
+
+def test_replays_are_equal(recorded: MiniProject) -> None:
+    """Two replays and one by pytest write the same bytes."""
+    first = (recorded.root / "first/results.json").read_bytes()
+    assert replay(recorded, "second") == first
+    assert replay(recorded, "third", by="pytest") == first
+
+
+def test_the_trace_is_what_the_framework_reports(recorded: MiniProject) -> None:
+    """Model calls, tokens, and each tool call with arguments and result: the wire tells what the SDK's objects tell."""
+    for trial in trials(recorded, "first"):
+        assert seen(trial) == reported(trial)
+        assert seen(trial)["model_calls"] == 3
+
+
+def test_a_prompt_edit_is_stale(desk: MiniProject) -> None:
+    """One word of an agent's instructions, and every conversation that it took part in is stale."""
+    done = after(desk, ("desk.py", "Then answer.", "Then answer briefly."))
+    assert done.code == 3, done.text
+    assert re.search(r"parcel-0 +stale +turn 2: system prompt, line 1", done.text)
+
+
+def test_a_tool_edit_is_caught(desk: MiniProject) -> None:
+    """A tool that returns something else has changed what the agent does."""
+    done = after(desk, ("desk.py", 'context.context["carriers"][carrier]', 'context.context["carriers"][carrier] + 1'))
+    assert done.code == 1, done.text
+    assert "turn 3" in done.text
