@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from harness.errors import RegistryError
+from harness.errors import RegistryError, ToolError
 
 __all__ = ["REGISTRY", "Registry", "Subject", "subject", "validator"]
 
@@ -28,6 +28,8 @@ class Subject:
     function: Callable[..., Any]
     tools: tuple[Callable[..., Any], ...]
     """Typed functions that the subject may offer to its model, bound to each trial's world."""
+    tool_error: Callable[[str], Exception] = ToolError
+    """Makes the exception of a mock's ``raises``."""
 
 
 @dataclass(slots=True)
@@ -63,16 +65,23 @@ class Registry:
 REGISTRY = Registry()
 
 
-def subject(name: str, *, tools: Iterable[Callable[..., Any]] = (), registry: Registry = REGISTRY) -> Callable[[F], F]:
+def subject(
+    name: str,
+    *,
+    tools: Iterable[Callable[..., Any]] = (),
+    tool_error: Callable[[str], Exception] = ToolError,
+    registry: Registry = REGISTRY,
+) -> Callable[[F], F]:
     """Declare the decorated callable as the subject of that name.
 
     It is called once per user turn with a :class:`harness.Task` and returns the answer: text, a Pydantic model or plain
     data. It may be a coroutine function. ``tools`` are typed functions; a parameter annotated :class:`harness.World`
-    receives the trial's world and is hidden from the model.
+    receives the trial's world and is hidden from the model. ``tool_error`` is the exception that a mock's ``raises``
+    becomes: the one by which a tool of the subject's framework tells its model that it failed.
     """
 
     def declare(function: F) -> F:
-        registry.add_subject(Subject(name, function, tuple(tools)))
+        registry.add_subject(Subject(name, function, tuple(tools), tool_error))
         return function
 
     return declare

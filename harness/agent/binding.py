@@ -71,14 +71,15 @@ def show_as(
 ) -> Callable[..., Any]:
     """A function that calls another way, and passes for this one, with this signature.
 
-    It is a coroutine function where this one is; what ``call`` returns is then awaited.
+    It is a coroutine function where this one is; what ``call`` returns may then be awaitable.
     """
 
     def shown(*args: Any, **kwargs: Any) -> Any:
         return call(args, kwargs)
 
     async def shown_async(*args: Any, **kwargs: Any) -> Any:
-        return await call(args, kwargs)
+        result = call(args, kwargs)
+        return await result if inspect.isawaitable(result) else result
 
     made: Callable[..., Any] = shown_async if inspect.iscoroutinefunction(function) else shown
     functools.update_wrapper(made, function)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.records.base import Record
+from harness.records.mock import Mock
 from harness.records.scenario import EXPECTATIONS, Limits, OutputRule, ScenarioFile, Verdict
 from harness.strictyaml import Node, Place
 
@@ -17,8 +18,10 @@ __all__ = ["check_content"]
 
 _Path = tuple[str | int, ...]
 
-_DATA = {"arguments", "exactly", "equals", "settings", "state", "world"}
+_DATA = {"arguments", "exactly", "equals", "returns", "settings", "state", "when", "world"}
 """Keys that hold the author's own data: null means null in there."""
+_NULL = {"equals", "returns"}
+"""Of these, the keys that may be null themselves."""
 
 _WORDINGS = {
     "dict_type": "must hold keys with values, not {value}; write `key: value`",
@@ -63,7 +66,7 @@ def _show_blanks(node: Node) -> Any:
 
 
 def _show_blank(key: str, node: Node) -> Any:
-    if node.value is None and key != "equals":
+    if node.value is None and key not in _NULL:
         return _Blank()
     return node.value if key in _DATA else _show_blanks(node)
 
@@ -79,8 +82,8 @@ def _describe(details: ErrorDetails, nodes: list[Node], path: _Path) -> tuple[Pl
         return key_place, f"`{where}` has no value; write one, or remove the key"
     if kind == "missing":
         return node.place, f"`{where}.{details['loc'][-1]}` is missing; add it".replace("`.", "`")
+    place = key_place if details["loc"][-1:] == ("[key]",) else node.place
     if kind == "value_error":
-        place = key_place if details["loc"][-1:] == ("[key]",) else node.place
         return place, f"{where and f'`{where}`: '}{details.get('ctx', {})['error']}"
     if kind == "unknown_expectation":
         return node.place, _describe_expectation(details, node)
@@ -89,7 +92,7 @@ def _describe(details: ErrorDetails, nodes: list[Node], path: _Path) -> tuple[Pl
     wording = _WORDINGS.get(kind, "can't be {value}; see docs/scenario-reference.md").format(
         value=shown, **details.get("ctx", {})
     )
-    return node.place, f"`{where}` {wording}" if where else f"a scenario {wording}"
+    return place, f"`{where}` {wording}" if where else f"a scenario {wording}"
 
 
 def _follow(loc: _Path, root: Node) -> tuple[list[Node], _Path]:
@@ -135,4 +138,6 @@ def _record_at(path: _Path, node: Node) -> type[Record]:
             return Verdict
         case ("expect", int()):
             return next(record for key, record in EXPECTATIONS.items() if key in node.parts)
+        case ("mocks", str()) | ("mocks", str(), int()):
+            return Mock
     return ScenarioFile

@@ -10,6 +10,7 @@ from harness.records.scenario import Judged, Scenario, Validated
 from harness.registry import Registry
 from harness.settings import Project
 from harness.strictyaml import Node, Place, read_file
+from harness.subjects.mocking import find_mock_faults
 from harness.subjects.task import World
 
 __all__ = ["check_references"]
@@ -18,8 +19,9 @@ _Path = tuple[str | int, ...]
 
 
 def check_references(project: Project, scenarios: Iterable[Scenario], registry: Registry) -> tuple[Fault, ...]:
-    """All that a scenario names and the project lacks: subject, tools, validator, rubric, judging model; at its place.
+    """All that a scenario names and the project lacks, at its place.
 
+    That is: subject, tools, what is mocked of them, validator, rubric, judging model.
     Raises :class:`BadInputError` where a file can't be read any more.
     """
     return tuple(fault for scenario in scenarios for fault in _check(project, scenario, registry))
@@ -37,9 +39,11 @@ def _check(project: Project, scenario: Scenario, registry: Registry) -> Iterator
 
 def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Iterator[tuple[_Path, str]]:
     try:
-        World({}, registry.find_subject(scenario.subject).tools)
+        world = World({}, registry.find_subject(scenario.subject).tools)
     except RegistryError as error:
         yield ("subject",), str(error)
+    else:
+        yield from _find_lacks_of_mocks(scenario, world)
     for number, item in enumerate(scenario.expect):
         if isinstance(item, Validated):
             try:
@@ -56,7 +60,21 @@ def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Ite
                 yield ("expect", number, "judge"), what
 
 
-def _find(node: Node | None, path: _Path) -> Place:
+def _find_lacks_of_mocks(scenario: Scenario, world: World) -> Iterator[tuple[_Path, str]]:
+    if scenario.mocks and not world.functions:
+        what = f"subject {scenario.subject!r} has no tools to mock; name them in `tools=` where it is registered"
+        yield ("mocks",), what
+        return
+    for path, what in find_mock_faults(world.functions, scenario.mocks):
+        yield ("mocks", *path), what
+
+
+def _find(root: Node | None, path: _Path) -> Place:
+    """The place of a value; of a mock's, that of its key."""
+    place: Place = (0, 0)
+    node = root
     for part in path:
-        node = node.parts.get(part) if node is not None else None
-    return node.place if node is not None else (0, 0)
+        if node is not None and part in node.parts:  # a mock that stands alone has no number in the file
+            place = node.keys[part] if path[0] == "mocks" and isinstance(part, str) else node.parts[part].place
+            node = node.parts[part]
+    return place

@@ -21,8 +21,20 @@ def digest(value: JsonValue) -> str:
 
 
 def text_digests(case: Case) -> dict[str, str]:
-    """Digests of the texts that a recording of the agent depends on: ``input`` (all user turns) and ``world``."""
-    return {"input": digest(list(case.scenario.turns)), "world": digest(case.scenario.world)}
+    """Digests of the texts that a recording of the agent depends on.
+
+    ``input`` (all user turns), ``world``, and ``mocks`` where there are any.
+    """
+    scenario = case.scenario
+    digests = {"input": digest(list(scenario.turns)), "world": digest(scenario.world)}
+    if scenario.mocks:
+        digests["mocks"] = digest(
+            {
+                tool: [mock.model_dump(mode="json", exclude_defaults=True) for mock in each]
+                for tool, each in scenario.mocks.items()
+            }
+        )
+    return digests
 
 
 def read_rubric(project: Project, scenario: Scenario, name: str) -> str:

@@ -222,7 +222,9 @@ def _bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch
 def _changed_text(cassette: Cassette, texts: dict[str, str]) -> Mismatch | None:
     """What the author changed in the scenario since it was recorded."""
     recorded = cassette.metadata.texts if cassette.metadata else {}
-    changed = [name for name, value in texts.items() if name in recorded and recorded[name] != value]
+    # mocks have a digest only where there are any; a cassette without a digest of the world says nothing of them
+    told = {*recorded, "mocks"} if "world" in recorded else set(recorded)
+    changed = [name for name in ("input", "world", "mocks") if name in told and recorded.get(name) != texts.get(name)]
     if not changed:
         return None
     return Mismatch(
@@ -230,6 +232,6 @@ def _changed_text(cassette: Cassette, texts: dict[str, str]) -> Mismatch | None:
         part=MismatchPart.SCENARIO_TEXT,
         turn=0,
         cause=f"scenario text changed since the recording: {', '.join(f'`{name}`' for name in changed)}",
-        recorded="\n".join(f"{name}: {recorded[name]}" for name in changed),
-        current="\n".join(f"{name}: {texts[name]}" for name in changed),
+        recorded="\n".join(f"{name}: {recorded.get(name, 'none')}" for name in changed),
+        current="\n".join(f"{name}: {texts.get(name, 'none')}" for name in changed),
     )

@@ -5,14 +5,28 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
-__all__ = ["NAME_PATTERN", "SCHEMA_VERSION", "JsonObject", "Name", "Nanoseconds", "Record", "SchemaVersion", "Usd"]
+__all__ = [
+    "NAME_PATTERN",
+    "SCHEMA_VERSION",
+    "Count",
+    "JsonObject",
+    "Name",
+    "Nanoseconds",
+    "Record",
+    "SchemaVersion",
+    "Text",
+    "Usd",
+]
 
 SchemaVersion = Literal[1]
 SCHEMA_VERSION: SchemaVersion = 1
 
 JsonObject = dict[str, JsonValue]
+Text = Annotated[str, StringConstraints(min_length=1)]
+Count = Annotated[int, Field(strict=True, ge=1)]
+"""A whole number from 1; neither text nor a boolean stands for it."""
 Nanoseconds = int
 """Durations and instants are whole nanoseconds, so that sums are exact and runs compare to the bit."""
 

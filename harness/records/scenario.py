@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     JsonValue,
     PlainSerializer,
-    StringConstraints,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -23,7 +22,8 @@ from pydantic import (
     model_validator,
 )
 
-from harness.records.base import JsonObject, Name, Record, Usd
+from harness.records.base import Count, JsonObject, Name, Record, Text, Usd
+from harness.records.mock import Mocks
 from harness.records.pattern import check_pattern
 
 __all__ = [
@@ -44,10 +44,6 @@ __all__ = [
     "Validated",
     "Verdict",
 ]
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-"""A whole number from 1; neither text nor a boolean stands for it."""
 
 
 def _read_parts(value: Any) -> Any:
@@ -302,6 +298,8 @@ class ScenarioFile(Record):
     """What the user says, turn by turn, in place of ``input``."""
     world: JsonObject = {}
     """The starting state of the world that the tools act on."""
+    mocks: dict[Text, Mocks] = {}
+    """What calls of tools give in place of what the tools would do: by the tool's name, a mock or a list of them."""
     trials: Annotated[Count, Field(le=1000)] = 1
     """How many times the case is recorded and replayed. Where it is left out, ``--trials`` says how often a case is
     recorded, and every recording is replayed."""

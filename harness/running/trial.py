@@ -59,7 +59,7 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
     agent, is at fault; whatever else the agent raises is an event of the trace.
     """
     scenario = case.scenario
-    world = make_world(subject, scenario.world)
+    world = make_world(subject, scenario.world, scenario.mocks)
     task = Task(
         input="",
         settings=copy.deepcopy(scenario.settings),

@@ -10,6 +10,7 @@ import regex
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
+from harness.records.likeness import contains, equal
 from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
 from harness.records.score import Score, ScorerKind, ScoreStatus
 from harness.records.trace import ToolCalled, Trace
@@ -144,27 +145,10 @@ def describe(call: ToolCalled) -> str:
     return f"{call.name}({_arguments(call.arguments)})"
 
 
-def equal(expected: JsonValue, actual: JsonValue) -> bool:
-    """Equal as JSON: a boolean is not a number, and ``1`` is ``1.0``."""
-    if isinstance(expected, bool) or isinstance(actual, bool):
-        return expected is actual
-    if isinstance(expected, dict) and isinstance(actual, dict):
-        return expected.keys() == actual.keys() and all(equal(expected[key], actual[key]) for key in expected)
-    if isinstance(expected, list) and isinstance(actual, list):
-        return len(expected) == len(actual) and all(map(equal, expected, actual))
-    return expected == actual
-
-
 def _fits(expected: Called, arguments: JsonValue) -> bool:
     if expected.exactly is not None:
         return equal(expected.exactly, arguments)
-    return expected.arguments is None or _contains(arguments, expected.arguments)
-
-
-def _contains(actual: JsonValue, part: JsonValue) -> bool:
-    if isinstance(part, dict) and isinstance(actual, dict):
-        return all(key in actual and _contains(actual[key], value) for key, value in part.items())
-    return equal(part, actual)
+    return expected.arguments is None or contains(arguments, expected.arguments)
 
 
 def _wanted(expected: Called) -> str:

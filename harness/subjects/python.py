@@ -6,19 +6,26 @@ import asyncio
 import inspect
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from pydantic import BaseModel, JsonValue
 
 from harness.errors import HarnessError
+from harness.records.mock import Mocks
 from harness.registry import Subject
 from harness.subjects.task import Task, World
 
 __all__ = ["answer_turn", "make_world", "plain_state"]
 
 
-def make_world(subject: Subject, state: Mapping[str, JsonValue]) -> World:
-    """A fresh world with the subject's tools bound to it. Raises :class:`RegistryError` for a function that is none."""
-    return World(state, subject.tools)
+def make_world(
+    subject: Subject, state: Mapping[str, JsonValue], mocks: Mapping[str, Mocks] = MappingProxyType({})
+) -> World:
+    """A fresh world with the subject's tools bound to it, some of them mocked.
+
+    Raises :class:`RegistryError` for a function that is no tool.
+    """
+    return World(state, subject.tools, mocks=mocks, tool_error=subject.tool_error)
 
 
 async def answer_turn(subject: Subject, task: Task) -> JsonValue:

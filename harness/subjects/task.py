@@ -6,16 +6,19 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import JsonValue
 
 from harness.agent.tools import Tool, make_tool
-from harness.errors import HarnessError, RegistryError
+from harness.errors import HarnessError, RegistryError, ToolError
 from harness.records.base import JsonObject
+from harness.records.mock import Mocks
 from harness.seams import Seams
+from harness.subjects.mocking import mock_function
 from harness.subjects.texts import read_text
 
 __all__ = ["Task", "World", "acting_on", "current_world"]
@@ -27,10 +30,20 @@ class World:
     It starts as a copy of the scenario's ``world``; what it is at the end is what ``state`` expectations see.
     """
 
-    def __init__(self, state: Mapping[str, JsonValue], functions: Iterable[Callable[..., Any]] = ()) -> None:
+    def __init__(
+        self,
+        state: Mapping[str, JsonValue],
+        functions: Iterable[Callable[..., Any]] = (),
+        *,
+        mocks: Mapping[str, Mocks] = MappingProxyType({}),
+        tool_error: Callable[[str], Exception] = ToolError,
+    ) -> None:
         self.state: dict[str, Any] = copy.deepcopy(dict(state))
         """Plain JSON data; tools change it in place."""
-        self.tools: tuple[Tool, ...] = tuple(make_tool(function, inject={World: self}) for function in functions)
+        self.mocked: list[tuple[str, JsonObject]] = []
+        """The calls that were answered by a mock: the tool's name and its arguments, in the order of the calls."""
+        bound = (make_tool(function, inject={World: self}) for function in functions)
+        self.tools: tuple[Tool, ...] = tuple(self._mock(tool, mocks, tool_error) for tool in bound)
         """The subject's tools, bound to this world."""
         self.functions: Mapping[str, Callable[..., Any]] = {tool.name: tool.function for tool in self.tools}
         """The same as plain typed functions by their names, for frameworks that make tools of such."""
@@ -38,6 +51,15 @@ class World:
             names = [tool.name for tool in self.tools]
             twice = next(name for name in names if names.count(name) > 1)
             raise RegistryError(f"two tools are named {twice!r}; rename one")
+
+    def _mock(self, tool: Tool, mocks: Mapping[str, Mocks], error: Callable[[str], Exception]) -> Tool:
+        if tool.name not in mocks:
+            return tool
+
+        def note(arguments: JsonObject) -> None:
+            self.mocked.append((tool.name, arguments))
+
+        return replace(tool, function=mock_function(tool.function, mocks[tool.name], error=error, note=note))
 
 
 _CURRENT: ContextVar[World | None] = ContextVar("harness_world", default=None)

@@ -47,6 +47,12 @@ EXPECTATIONS = st.one_of(
         {"judge": st.fixed_dictionaries({"rubric": WORD, "at_least": st.just("4 of 5")}, optional={"model": TEXT})}
     ),
 )
+MOCK = st.fixed_dictionaries({"returns": JSON}, optional={"times": COUNTS}) | st.fixed_dictionaries(
+    {"raises": TEXT}, optional={"times": COUNTS}
+)
+LAST = st.fixed_dictionaries({"returns": JSON}) | st.fixed_dictionaries({"raises": TEXT, "when": OBJECTS})
+SEVERAL = st.builds(lambda first, last: [{**each, "times": 1} for each in first] + [last], st.lists(MOCK), LAST)
+MOCKS = st.dictionaries(TEXT, MOCK | SEVERAL, max_size=3)
 LIMITS = st.fixed_dictionaries({"model_calls": COUNTS}, optional={"cost_usd": MONEY, "seconds": SECONDS})
 TASKS = st.fixed_dictionaries({"input": TEXT}) | st.fixed_dictionaries(
     {"conversation": st.lists(TEXT, min_size=1, max_size=3)}
@@ -58,6 +64,7 @@ REST = st.fixed_dictionaries(
         "tags": st.lists(WORD, max_size=3),
         "settings": OBJECTS,
         "world": OBJECTS,
+        "mocks": MOCKS,
         "limits": LIMITS,
         "skip": TEXT,
     },

@@ -12,6 +12,7 @@ from harness.loading import check_references, digest, load_scenarios, read_rubri
 from harness.records.scenario import Case, Scenario
 from harness.registry import Registry, Subject
 from harness.settings import Project
+from harness.subjects.task import World
 
 TEXT = """\
 description: d
@@ -120,3 +121,75 @@ def test_a_tool_that_no_model_can_call(project: Project, scenario: Scenario, reg
     registry.subjects["desk"] = Subject("desk", print, (find,))
     (fault,) = check_references(replace(project, judge_model="m"), [scenario], registry)
     assert str(fault) == ("scenarios/support/x.yaml:2:10: tool 'find': parameter 'number' has no type; annotate it")
+
+
+def refund(world: World, order_id: str, amount: float) -> dict[str, str]:
+    """Pay money back."""
+    return {}
+
+
+MOCKS = """\
+mocks:
+  refnd: {returns: {}}
+  refund:
+    - {when: {order: "1"}, returns: {}}
+    - when:
+        order_id: 1042
+      raises: down
+    - {returns: [paid]}
+"""
+
+
+def test_mocks_are_held_against_the_tools(project: Project, registry: Registry) -> None:
+    """A tool, an argument or a value that the subject's tools don't know is told at its place, with the nearest."""
+    (project.scenarios / "x.yaml").write_text(
+        "description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n" + MOCKS
+    )
+    registry.subjects["desk"] = Subject("desk", print, (refund,))
+    words = {
+        "6:3": "there is no tool 'refnd'; did you mean 'refund'?",
+        "8:15": "tool 'refund' has no argument 'order'; did you mean 'order_id'?",
+        "10:9": "tool 'refund' is never called with this order_id: Input should be a valid string, not 1042; write a",
+        "12:8": "is no result of 'refund': Input should be an object, not ['paid']; write one that its type allows",
+    }
+    faults = [str(fault) for fault in check_references(project, load_scenarios(project), registry)]
+    assert len(faults) == len(words)
+    for fault, (place, what) in zip(faults, words.items(), strict=True):
+        assert fault.startswith(f"scenarios/x.yaml:{place}: {what}")
+
+
+def test_a_mock_that_stands_alone_has_its_place(project: Project, registry: Registry) -> None:
+    """The short form without a list is found in the file as well."""
+    mocks = "mocks:\n  refund:\n    returns: 1\n"
+    (project.scenarios / "x.yaml").write_text(
+        "description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n" + mocks
+    )
+    registry.subjects["desk"] = Subject("desk", print, (refund,))
+    (fault,) = check_references(project, load_scenarios(project), registry)
+    assert str(fault).startswith("scenarios/x.yaml:7:5: is no result of 'refund': Input should be an object, not 1;")
+
+
+def test_mocks_of_a_subject_without_tools(project: Project, registry: Registry) -> None:
+    """There is nothing that they could stand for, and the message says how there would be."""
+    (project.scenarios / "x.yaml").write_text(
+        "description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n" + MOCKS
+    )
+    faults = check_references(project, load_scenarios(project), registry)
+    assert [str(fault) for fault in faults] == [
+        "scenarios/x.yaml:5:1: subject 'desk' has no tools to mock; name them in `tools=` where it is registered"
+    ]
+
+
+def test_mocks_have_a_digest_where_there_are_any(scenario: Scenario) -> None:
+    """What they mean counts, not how it is written; without them the digests are those of old recordings."""
+
+    def after(**mocks: object) -> dict[str, str]:
+        written = Scenario.model_validate({**scenario.model_dump(by_alias=True), "mocks": mocks})
+        return text_digests(Case(scenario=written))
+
+    assert after() == text_digests(Case(scenario=scenario))
+    one = after(refund={"returns": {"a": 1, "b": 2}}, find={"raises": "x"})
+    assert set(one) == {"input", "world", "mocks"}
+    assert after(find=[{"raises": "x", "when": {}}], refund=[{"returns": {"b": 2, "a": 1}}]) == one
+    assert after(refund={"returns": {"a": 1, "b": 2}}, find={"raises": "y"}) != one
+    assert after(refund={"returns": None}) != after(refund={"returns": False}) != after(refund={"raises": "None"})

@@ -44,6 +44,14 @@ BAD = {
     "money as a number": {"limits": {"cost_usd": 0.02}},
     "money without decimals": {"limits": {"cost_usd": "2"}},
     "seconds as text": {"limits": {"seconds": "2"}},
+    "mock that gives nothing": {"mocks": {"f": {"when": {}}}},
+    "mock that gives two things": {"mocks": {"f": {"returns": 1, "raises": "x"}}},
+    "no mock": {"mocks": {"f": []}},
+    "mock of a tool without a name": {"mocks": {"": {"returns": 1}}},
+    "mock that is no mapping": {"mocks": {"f": "down"}},
+    "mock without words": {"mocks": {"f": {"raises": ""}}},
+    "mock for no call": {"mocks": {"f": {"returns": 1, "times": 0}}},
+    "unknown key of a mock": {"mocks": {"f": [{"return": 1}]}},
     "no time": {"limits": {"seconds": 0}},
 }
 
