@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from harness.records.comparison import CaseComparison, Change, Comparison
 from harness.records.outcome import Outcome
 from harness.records.run import CaseResult, Run, Trial
-from harness.records.trace import Trace
+from harness.records.trace import Trace, UserTurn
+from harness.wire.history import Atom, atoms_of_each
 
 __all__ = ["compare"]
 
@@ -134,8 +135,19 @@ def _each(part: Callable[[Trace], object], run: Run, trials: int) -> list[object
 
 
 def _conversation(trace: Trace) -> object:
-    calls = [(call.reply.text if call.reply else call.error, call.sent) for call in trace.model_calls]
-    return calls, [(call.name, call.arguments, call.result) for call in trace.tool_calls]
+    """What was said, in a form that traces written by earlier versions share.
+
+    Those held each failed attempt as a call of its own, the messages of a shortened history once more, and no tool that
+    ran at the provider.
+    """
+    known: set[Atom] = {("user", event.text) for event in trace.events if isinstance(event, UserTurn)}
+    said: list[tuple[object, tuple[Atom, ...]]] = []
+    for call in trace.model_calls:
+        fresh = tuple(atom for atom in atoms_of_each(call.sent) if atom not in known)
+        known.update(fresh, atoms_of_each([call.reply] if call.reply else []))
+        ends = [*(attempt.status for attempt in call.attempts), call.reply.text if call.reply else call.status]
+        said += [(end, fresh if number == 0 else ()) for number, end in enumerate(ends)]
+    return said, [(call.name, call.arguments, call.result) for call in trace.tool_calls if not call.at_provider]
 
 
 def _answers(trace: Trace) -> object:

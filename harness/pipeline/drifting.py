@@ -104,7 +104,8 @@ class _Look:
     def _of_raised(self, trial: Trial) -> Iterator[Finding]:
         """An agent that raised before its recording ended: the rest was not played, whatever made it raise."""
         assert trial.trace is not None
-        played = sum(isinstance(event, ModelCall | HttpCall) for event in trial.trace.events)
+        others = sum(isinstance(event, HttpCall) for event in trial.trace.events)
+        played = trial.trace.model_requests + others
         recorded = self._exchanges(trial.trial)
         if played < recorded:
             left = f"{recorded - played} of {recorded} recorded exchanges not played"

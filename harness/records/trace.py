@@ -1,8 +1,12 @@
-"""What happened in a trial, read off the wire: ordered events with usage, cost and time."""
+"""What happened in a trial, read off the wire: ordered events with usage, cost and time.
+
+``docs/trace.md`` says by which rules. What says nothing of a plain trial is left out of its written form.
+"""
 
 from __future__ import annotations
 
 import operator
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -10,7 +14,40 @@ from pydantic import Field, JsonValue
 from harness.records.base import Nanoseconds, Record, Usd
 from harness.records.message import Api, AssistantMessage, Message, StopReason, Usage
 
-__all__ = ["AgentRaised", "Event", "HttpCall", "ModelCall", "SystemPrompt", "ToolCalled", "Trace", "UserTurn"]
+__all__ = [
+    "AgentRaised",
+    "Conversation",
+    "Event",
+    "FailedAttempt",
+    "HttpCall",
+    "ModelCall",
+    "Role",
+    "SystemPrompt",
+    "ToolCalled",
+    "Trace",
+    "UserTurn",
+]
+
+
+class Role(StrEnum):
+    """What a conversation is to the others of its trial."""
+
+    MAIN = "main"
+    """The one that answers the user."""
+    SUB_AGENT = "sub_agent"
+    """A tool of another one ran it."""
+    HANDOFF = "handoff"
+    """It took over what another one had said so far."""
+    FEEDER = "feeder"
+    """What it said last stands in what another one was told."""
+    SIDE = "side"
+    """One call without tools whose reply no request and no answer holds: a title, a guard, a choice of route."""
+    UNKNOWN = "unknown"
+    """The wire does not tell."""
+
+
+def _is_first(number: int) -> bool:
+    return number == 1
 
 
 class UserTurn(Record):
@@ -27,14 +64,61 @@ class SystemPrompt(Record):
 
     kind: Literal["system_prompt"] = "system_prompt"
     text: str
+    conversation: int = Field(default=1, exclude_if=_is_first)
+    """Whose instructions they are."""
+
+
+class Conversation(Record):
+    """An agent's own thread of messages begins: instructions, tools and a history that grows from call to call.
+
+    Left out where a trial holds one conversation only.
+    """
+
+    kind: Literal["conversation"] = "conversation"
+    number: int
+    """The main one is 1; the others follow in the order in which they begin."""
+    role: Role
+    name: str
+    """The first words of its system prompt; empty where it has none."""
+    parent: int | None = None
+    """The conversation that it belongs to, where the wire tells."""
+    tool: str = ""
+    """The tool of the parent that ran it, where the wire tells."""
+    tool_call: str = ""
+    """The id of that tool's call."""
+    ground: str
+    """How the role was read, or why it can't be known."""
+
+
+class FailedAttempt(Record):
+    """A request that came to nothing before the same one was sent again."""
+
+    turn: int
+    """The number of its exchange in the trial."""
+    status: int
+    """HTTP status; 0 where no response arrived."""
+    error: str
+    started: Nanoseconds
+    duration: Nanoseconds
+    retry_after: Nanoseconds | None = None
+    """How long the provider asked to wait."""
+    usage: Usage | None = None
+    """What a stream had reported before it broke off. It is no part of the trial's sum."""
 
 
 class ModelCall(Record):
-    """One request to a model and its reply."""
+    """A request to a model and its reply; a request that was sent again because it failed is one call."""
 
     kind: Literal["model_call"] = "model_call"
     turn: int
-    """The number of this call in the trial, from 1."""
+    """The number of its last exchange in the trial, from 1 in the order in which requests were sent."""
+    conversation: int = Field(default=1, exclude_if=_is_first)
+    linked: str = Field(default="", exclude_if=operator.not_)
+    """By what it belongs to its conversation, where its messages do not simply go on from an earlier call's."""
+    unsure: str = Field(default="", exclude_if=operator.not_)
+    """Why it may belong elsewhere; empty where the wire tells."""
+    attempts: tuple[FailedAttempt, ...] = Field(default=(), exclude_if=operator.not_)
+    """What failed before."""
     user_turn: int
     """The user turn that it belongs to."""
     api: Api
@@ -50,14 +134,24 @@ class ModelCall(Record):
     """None where the call failed."""
     stop: StopReason | None = None
     usage: Usage | None = None
-    """None where the provider did not say."""
+    """None where the provider did not say. Of a stream that broke off: what it had reported until then."""
     cost_usd: Usd | None = None
     """None where usage or price is unknown."""
     error: str | None = None
     """The provider's error, or how the response broke off."""
     started: Nanoseconds
-    """Since the trial began."""
+    """Since the trial began. Failed attempts came before."""
     duration: Nanoseconds
+
+    @property
+    def began(self) -> Nanoseconds:
+        """When the first attempt was sent."""
+        return self.attempts[0].started if self.attempts else self.started
+
+    @property
+    def ended(self) -> Nanoseconds:
+        """When the last byte of the last response had arrived."""
+        return self.started + self.duration
 
 
 class ToolCalled(Record):
@@ -70,8 +164,13 @@ class ToolCalled(Record):
     name: str
     arguments: JsonValue
     """Parsed; the raw text where it is not JSON."""
+    not_json: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether the arguments are raw text because they are not JSON."""
+    at_provider: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether the provider ran it (web search, code, a remote MCP server): the agent had no part in it."""
     result: str | None
-    """What the next request handed to the model; None where no request did."""
+    """What the next request handed to the model; None where no request did. Of a tool that ran at the provider: what
+    the reply shows of it."""
     is_error: bool = False
 
 
@@ -83,6 +182,8 @@ class HttpCall(Record):
     method: str
     uri: str
     status: int
+    model_api: str = Field(default="", exclude_if=operator.not_)
+    """The model API that it is a call of and that we do not read; its tokens and cost are in no sum."""
     started: Nanoseconds
     duration: Nanoseconds
 
@@ -99,7 +200,8 @@ class AgentRaised(Record):
 
 
 Event = Annotated[
-    UserTurn | SystemPrompt | ModelCall | ToolCalled | HttpCall | AgentRaised, Field(discriminator="kind")
+    UserTurn | Conversation | SystemPrompt | ModelCall | ToolCalled | HttpCall | AgentRaised,
+    Field(discriminator="kind"),
 ]
 
 
@@ -127,12 +229,17 @@ class Trace(Record):
 
     @property
     def model_calls(self) -> tuple[ModelCall, ...]:
-        """The model calls, in order."""
+        """The model calls of all conversations, in order; what was sent again after a failure is one."""
         return tuple(event for event in self.events if isinstance(event, ModelCall))
 
     @property
+    def model_requests(self) -> int:
+        """Requests to a model, failed attempts included: what ``limits.model_calls`` counts."""
+        return sum(1 + len(call.attempts) for call in self.model_calls)
+
+    @property
     def tool_calls(self) -> tuple[ToolCalled, ...]:
-        """The trajectory: the tool calls, in order."""
+        """The trajectory: the tool calls of all conversations, in order, those at the provider among them."""
         return tuple(event for event in self.events if isinstance(event, ToolCalled))
 
     @property

@@ -107,7 +107,7 @@ def _read_trace(
 ) -> Trace:
     turns = case.scenario.turns[: session.user_turn]
     played = [(each.exchange, each.user_turn) for each in session.played]
-    events: tuple[Event, ...] = read_events(played, turns, project.prices)
+    events: tuple[Event, ...] = read_events(played, turns, project.prices, outputs)
     if raised is not None and session.mismatch is None:
         events = (*events, raised)
     return Trace(

@@ -102,7 +102,7 @@ def check_state(expected: State, trace: Trace) -> Iterator[Score]:
 def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
     """One score for each limit that is set."""
     used: dict[str, Callable[[], int | Decimal | None]] = {
-        "model_calls": lambda: len(trace.model_calls),
+        "model_calls": lambda: trace.model_requests,
         "tool_calls": lambda: len(trace.tool_calls),
         "tokens": lambda: None if _without_usage(trace) else trace.usage.total_tokens,
         "cost_usd": lambda: trace.cost_usd,

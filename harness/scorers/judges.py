@@ -72,7 +72,7 @@ def transcript(trace: Trace) -> str:
             lines.append(f"USER: {event.text}")
         elif isinstance(event, ModelCall) and event.reply is not None and event.reply.text:
             lines.append(f"ASSISTANT: {event.reply.text}")
-        elif isinstance(event, ToolCalled):
+        elif isinstance(event, ToolCalled) and not event.at_provider:
             lines.append(f"ASSISTANT calls {describe(event)}")
             if event.result is not None:
                 lines.append(f"{'TOOL ERROR' if event.is_error else 'TOOL RESULT'}: {event.result}")

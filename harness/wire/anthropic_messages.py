@@ -26,7 +26,7 @@ from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
 from harness.wire.shapes import compact, count_at, drop_format, items_at, object_at, objects_at, text_at, without_nulls
 
-__all__ = ["DEFAULT_MAX_TOKENS", "PATH", "encode", "fold", "read_reply", "read_request", "text_delta"]
+__all__ = ["DEFAULT_MAX_TOKENS", "PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
 
 PATH = "/v1/messages"
 DEFAULT_MAX_TOKENS = 8192
@@ -102,7 +102,7 @@ def read_reply(body: JsonValue) -> ModelReply:
         model=text_at(body, "model"),
         message=_read_assistant([without_nulls(block) if isinstance(block, dict) else block for block in blocks]),
         stop=_STOPS.get(text_at(body, "stop_reason"), StopReason.OTHER),
-        usage=_read_usage(body),
+        usage=read_usage(body),
     )
 
 
@@ -258,7 +258,8 @@ def _take_output(settings: JsonObject) -> OutputSchema | None:
     return OutputSchema(name="output", schema=object_at(form, "schema"))  # this protocol gives it no name
 
 
-def _read_usage(body: JsonObject) -> Usage | None:
+def read_usage(body: JsonObject) -> Usage | None:
+    """The tokens that a body speaks of; None where it does not."""
     usage = object_at(body, "usage")
     if not usage:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue, ValidationError
 
 from harness.records.base import JsonObject
-from harness.records.message import Api, ModelReply, ModelRequest
+from harness.records.message import Api, ModelReply, ModelRequest, Usage
 from harness.wire import anthropic_messages, openai_chat, openai_responses
 from harness.wire.failures import broken_reply
 
@@ -30,6 +30,8 @@ class Codec:
     """A reply's body, or the :class:`harness.errors.ProviderError` that it stands for."""
     fold: Callable[[Iterable[JsonObject]], JsonObject]
     """A stream's events to the body that ``read_reply`` takes; the same errors."""
+    read_usage: Callable[[JsonObject], Usage | None]
+    """The tokens under ``usage`` of a body; None where nothing is said."""
     text_delta: Callable[[JsonObject], str | None]
     """The piece of the answer's text that an event brings."""
 
@@ -54,6 +56,7 @@ _CODECS = {
         read_request=module.read_request,
         read_reply=_checked(module.read_reply),
         fold=module.fold,
+        read_usage=module.read_usage,
         text_delta=module.text_delta,
     )
     for api, module in (

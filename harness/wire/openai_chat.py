@@ -25,7 +25,7 @@ from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, object_at, objects_at, text_at, without_nulls
 
-__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "text_delta"]
+__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
 
 PATH = "/chat/completions"
 
@@ -105,7 +105,7 @@ def read_reply(body: JsonValue) -> ModelReply:
         model=text_at(body, "model"),
         message=AssistantMessage(text=join_text(raw.get("content"), "") or refusal, tool_calls=calls),
         stop=stop,
-        usage=_read_usage(body),
+        usage=read_usage(body),
     )
 
 
@@ -214,7 +214,8 @@ def _read_output(form: JsonObject) -> OutputSchema | None:
     return OutputSchema(name=text_at(inner, "name"), schema=object_at(inner, "schema"))
 
 
-def _read_usage(body: JsonObject) -> Usage | None:
+def read_usage(body: JsonObject) -> Usage | None:
+    """The tokens that a body speaks of; None where it does not."""
     usage = object_at(body, "usage")
     if not usage:
         return None

@@ -32,7 +32,7 @@ from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
 
-__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "text_delta"]
+__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
 
 PATH = "/responses"
 
@@ -107,7 +107,7 @@ def read_reply(body: JsonValue) -> ModelReply:
         model=text_at(body, "model"),
         message=message,
         stop=_read_stop(body, message, items),
-        usage=_read_usage(body),
+        usage=read_usage(body),
     )
 
 
@@ -266,7 +266,8 @@ def _read_stop(body: JsonObject, message: AssistantMessage, items: Sequence[Json
     return StopReason.TOOL_CALLS if message.tool_calls else StopReason.END
 
 
-def _read_usage(body: JsonObject) -> Usage | None:
+def read_usage(body: JsonObject) -> Usage | None:
+    """The tokens that a body speaks of; None where it does not."""
     usage = object_at(body, "usage")
     if not usage:
         return None

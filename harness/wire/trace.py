@@ -1,54 +1,61 @@
-"""Reads what happened off the wire: exchanges in, ordered events out."""
+"""Reads what happened off the wire: exchanges in, ordered events out. ``docs/trace.md`` holds the rules."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from urllib.parse import urlsplit
 
-from harness.errors import ProviderError
-from harness.records.exchange import Ending, Exchange
-from harness.records.message import (
-    Api,
-    AssistantMessage,
-    Message,
-    ModelReply,
-    ModelRequest,
-    ToolCall,
-    ToolResult,
-    Usage,
-    UserMessage,
-)
+from pydantic import JsonValue
+
+from harness.records.exchange import Exchange
+from harness.records.message import Message, ToolResult, Usage, UserMessage
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
-from harness.wire.codecs import codec_for
+from harness.wire.attempts import Attempt, fold_retries, read_attempt
+from harness.wire.conversations import Placed, ToolUse, find_conversations
+from harness.wire.model_apis import name_model_api
 from harness.wire.prices import cost_of, find_price
-from harness.wire.responses import read_response
-from harness.wire.split import api_of
+from harness.wire.provider_tools import provider_tools
+from harness.wire.relations import Standing, relate
 
 __all__ = ["read_events", "total_cost", "total_usage"]
 
 
 def read_events(
-    played: Iterable[tuple[Exchange, int]], turns: Sequence[str], prices: Mapping[str, Price]
+    played: Iterable[tuple[Exchange, int]],
+    turns: Sequence[str],
+    prices: Mapping[str, Price],
+    outputs: Sequence[JsonValue] = (),
 ) -> tuple[Event, ...]:
     """The events of a trial.
 
-    ``played`` holds each exchange with the number of the user turn it belongs to, in order; ``turns`` what the user
-    said; ``prices`` the project's own, by model.
+    ``played`` holds each exchange with the number of the user turn it belongs to; it is read in the order in which the
+    requests were sent, and where that says nothing in the order given. ``turns`` is what the user said, ``outputs``
+    what the agent answered, where known; ``prices`` the project's own, by model.
     """
-    reader = _Reader(turns, prices)
-    for exchange, user_turn in played:
-        reader.begin_turn(user_turn)
-        reader.add(exchange)
-    reader.begin_turn(len(turns))
-    return tuple(reader.finish())
+    attempts: list[Attempt] = []
+    others: list[tuple[int, HttpCall]] = []
+    ordered = sorted(played, key=lambda each: (each[1], each[0].started))
+    for number, (exchange, user_turn) in enumerate(ordered, 1):
+        attempt = read_attempt(number, user_turn, exchange)
+        if attempt is None:
+            others.append((user_turn, _http_call(number, exchange)))
+        else:
+            attempts.append(attempt)
+    placed = find_conversations(fold_retries(attempts), turns)
+    writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [])
+    first = {each.call.attempts[0].number: each for each in placed} | {call.turn: (turn, call) for turn, call in others}
+    for number in sorted(first):
+        writer.add(first[number])
+    return writer.finish()
 
 
 def total_usage(events: Iterable[Event]) -> Usage:
-    """The tokens of all model calls together."""
-    return sum((event.usage for event in events if isinstance(event, ModelCall) and event.usage), Usage())
+    """The tokens of all model calls that were answered."""
+    return sum(
+        (event.usage for event in events if isinstance(event, ModelCall) and event.reply and event.usage), Usage()
+    )
 
 
 def total_cost(events: Iterable[Event]) -> Decimal | None:
@@ -57,131 +64,112 @@ def total_cost(events: Iterable[Event]) -> Decimal | None:
     return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
 
-class _Reader:
-    def __init__(self, turns: Sequence[str], prices: Mapping[str, Price]) -> None:
-        self._events: list[Event] = []
+class _Writer:
+    def __init__(self, turns: Sequence[str], prices: Mapping[str, Price], standings: Sequence[Standing]) -> None:
         self._turns = turns
         self._prices = prices
+        self._standings = {id(standing.thread): standing for standing in standings}
+        self._numbers = {key: standing.number for key, standing in self._standings.items()}
+        self._events: list[Event] = []
         self._user_turn = 0
-        self._calls = 0
-        self._system: str | None = None
-        self._conversations: list[tuple[Message, ...]] = []
-        self._results: dict[str, ToolResult] = {}
+        self._systems: dict[int, str] = {}
 
-    def begin_turn(self, number: int) -> None:
+    def add(self, step: Placed | tuple[int, HttpCall]) -> None:
+        """Add a call with the tools that it asked for, or an exchange of another kind in its user turn."""
+        if isinstance(step, Placed):
+            self._begin_turn(step.call.last.user_turn)
+            self._add_call(step)
+        else:
+            self._begin_turn(step[0])
+            self._events.append(step[1])
+
+    def finish(self) -> tuple[Event, ...]:
+        """All events, the user turns without a call among them."""
+        self._begin_turn(len(self._turns))
+        return tuple(self._events)
+
+    def _begin_turn(self, number: int) -> None:
         while self._user_turn < number:
             self._user_turn += 1
             self._events.append(UserTurn(number=self._user_turn, text=self._turns[self._user_turn - 1]))
 
-    def add(self, exchange: Exchange) -> None:
-        self._calls += 1
-        api = api_of(urlsplit(exchange.request.uri).path)
-        request = _read_request(api, exchange) if api else None
-        if api is None or request is None:
-            self._add_http_call(exchange)
-            return
-        if request.system != self._system:
-            self._system = request.system
-            self._events.append(SystemPrompt(text=request.system))
-        sent = self._new_messages(request)
-        reply, error = _read_reply(api, exchange)
+    def _add_call(self, placed: Placed) -> None:
+        call, key = placed.call, id(placed.thread)
+        number = self._numbers[key]
+        if key not in self._systems and len(self._numbers) > 1:
+            self._events.append(self._standings[key].record(self._numbers))
+        if self._systems.get(key) != call.request.system:
+            self._systems[key] = call.request.system
+            self._events.append(SystemPrompt(text=call.request.system, conversation=number))
+        event = self._model_call(placed, number)
+        self._events.append(event)
+        if event.reply is not None:
+            self._events.extend(provider_tools(event.reply, event.tools, event.turn))
+        self._events.extend(_tool_called(use, event.turn) for use in placed.tools)
+
+    def _model_call(self, placed: Placed, number: int) -> ModelCall:
+        call, last = placed.call, placed.call.last
+        request, reply, usage = call.request, call.reply, last.usage
         price = find_price(reply.model, self._prices) or find_price(request.model, self._prices) if reply else None
-        self._events.append(
-            ModelCall(
-                turn=self._calls,
-                user_turn=self._user_turn,
-                api=api,
-                model=request.model,
-                sent=sent,
-                tools=tuple(tool.name for tool in request.tools),
-                streamed=request.stream,
-                status=exchange.response.status,
-                reply=reply.message if reply else None,
-                stop=reply.stop if reply else None,
-                usage=reply.usage if reply else None,
-                cost_usd=cost_of(reply.usage, price) if reply and reply.usage and price else None,
-                error=error,
-                started=exchange.started,
-                duration=exchange.duration,
-            )
-        )
-        if reply:
-            self._events.extend(_tool_called(call, self._calls) for call in reply.message.tool_calls)
-        self._conversations.append((*request.messages, *((reply.message,) if reply else ())))
-
-    def _add_http_call(self, exchange: Exchange) -> None:
-        self._events.append(
-            HttpCall(
-                turn=self._calls,
-                method=exchange.request.method,
-                uri=exchange.request.uri,
-                status=exchange.response.status,
-                started=exchange.started,
-                duration=exchange.duration,
-            )
+        return ModelCall(
+            turn=last.number,
+            conversation=number,
+            linked=placed.linked,
+            unsure=placed.unsure,
+            attempts=tuple(attempt.failed() for attempt in call.attempts[:-1]),
+            user_turn=last.user_turn,
+            api=last.api,
+            model=request.model,
+            sent=self._said_anew(placed),
+            tools=tuple(tool.name for tool in request.tools),
+            streamed=request.stream,
+            status=last.exchange.response.status,
+            reply=reply.message if reply else None,
+            stop=reply.stop if reply else None,
+            usage=usage,
+            cost_usd=cost_of(usage, price) if reply and usage and price else None,
+            error=last.error,
+            started=last.exchange.started,
+            duration=last.exchange.duration,
         )
 
-    def _new_messages(self, request: ModelRequest) -> tuple[Message, ...]:
-        """What this request adds, without what the user's turn and the tool calls already show."""
-        known = max((_common_length(request.messages, other) for other in self._conversations), default=0)
-        fresh = request.messages[known:]
-        for message in fresh:
-            if isinstance(message, ToolResult):
-                self._results.setdefault(message.call_id, message)
+    def _said_anew(self, placed: Placed) -> tuple[Message, ...]:
+        """What the request adds, without what the user's turn and the tool calls already show."""
         said = self._turns[self._user_turn - 1] if self._user_turn else None
         return tuple(
             message
-            for message in fresh
+            for message in placed.fresh
             if not isinstance(message, ToolResult) and not (isinstance(message, UserMessage) and message.text == said)
         )
 
-    def finish(self) -> Iterator[Event]:
-        """The events, each tool call with the result that a later request carried."""
-        for event in self._events:
-            if isinstance(event, ToolCalled) and event.call_id in self._results:
-                result = self._results[event.call_id]
-                yield event.model_copy(update={"result": result.content, "is_error": result.is_error})
-            else:
-                yield event
+
+def _http_call(number: int, exchange: Exchange) -> HttpCall:
+    return HttpCall(
+        turn=number,
+        method=exchange.request.method,
+        uri=exchange.request.uri,
+        status=exchange.response.status,
+        model_api=name_model_api(exchange.request.uri),
+        started=exchange.started,
+        duration=exchange.duration,
+    )
 
 
-def _tool_called(call: ToolCall, turn: int) -> ToolCalled:
+def _tool_called(use: ToolUse, turn: int) -> ToolCalled:
+    arguments, not_json = _read_arguments(use.call.arguments)
+    return ToolCalled(
+        turn=turn,
+        call_id=use.call.id,
+        name=use.call.name,
+        arguments=arguments,
+        not_json=not_json,
+        result=use.result.content if use.result else None,
+        is_error=use.result.is_error if use.result else False,
+    )
+
+
+def _read_arguments(text: str) -> tuple[JsonValue, bool]:
     try:
-        arguments = json.loads(call.arguments)
-    except ValueError:
-        arguments = call.arguments
-    return ToolCalled(turn=turn, call_id=call.id, name=call.name, arguments=arguments, result=None)
-
-
-def _read_request(api: Api, exchange: Exchange) -> ModelRequest | None:
-    """None where the body is not one of this protocol: it is then shown as the plain exchange that it is."""
-    try:
-        return codec_for(api).read_request(json.loads(exchange.request.body))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _read_reply(api: Api, exchange: Exchange) -> tuple[ModelReply | None, str | None]:
-    response = exchange.response
-    content_type = dict(response.headers).get("content-type", "")
-    try:
-        return read_response(api, response.status, content_type, response.body), None
-    except ProviderError as error:
-        broke = "" if response.ending is Ending.COMPLETE else f" (the response ended {response.ending})"
-        return None, f"{error}{broke}"
-
-
-def _common_length(messages: Sequence[Message], other: Sequence[Message]) -> int:
-    count = 0
-    for left, right in zip(messages, other, strict=False):
-        if not _same(left, right):
-            break
-        count += 1
-    return count
-
-
-def _same(left: Message, right: Message) -> bool:
-    """Equal for a reader: a reply comes back without what only its provider understands."""
-    if isinstance(left, AssistantMessage) and isinstance(right, AssistantMessage):
-        return (left.text, left.tool_calls) == (right.text, right.tool_calls)
-    return left == right
+        return json.loads(text), False
+    except (ValueError, RecursionError):
+        return text, True

@@ -9,7 +9,7 @@ from typing import Any
 from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.price import Price
 from harness.records.trace import HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
-from harness.wire.trace import read_events, total_cost, total_usage
+from harness.wire.trace import read_events, total_cost
 
 CALLS = [
     {"id": "call_a", "type": "function", "function": {"name": "find", "arguments": '{"id": "1"}'}},
@@ -89,18 +89,12 @@ def test_only_what_is_new_is_shown() -> None:
 
 
 def test_a_failed_call_is_an_event_with_its_error() -> None:
-    """A rate limit has no reply and no cost; the retry sends nothing new."""
-    events = read_events(
-        [(exchange([USER], None, status=429), 1), (exchange([USER], {"role": "assistant", "content": "Hi."}), 1)],
-        ["Where are they?"],
-        {},
-    )
-    failed, answered = (event for event in events if isinstance(event, ModelCall))
+    """A rate limit has no reply, no usage and no cost."""
+    events = read_events([(exchange([USER], None, status=429), 1)], ["Where are they?"], {})
+    (failed,) = (event for event in events if isinstance(event, ModelCall))
     assert (failed.status, failed.reply, failed.usage, failed.cost_usd) == (429, None, None, None)
     assert failed.error is not None
     assert "slow down" in failed.error
-    assert (answered.turn, answered.sent) == (2, ())
-    assert total_usage(events).total_tokens == 110
 
 
 def test_cost() -> None:
