@@ -6,9 +6,10 @@ Light on purpose: a conftest imports it in every pytest session, so nothing heav
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from harness.errors import RegistryError, ToolError
@@ -28,6 +29,8 @@ class Subject:
     function: Callable[..., Any]
     tools: tuple[Callable[..., Any], ...]
     """Typed functions that the subject may offer to its model, bound to each trial's world."""
+    replace: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """Functions that stand in the place of the agent's own in its trials, by the dotted name of that place."""
     tool_error: Callable[[str], Exception] = ToolError
     """Makes the exception of a mock's ``raises``."""
 
@@ -69,6 +72,7 @@ def subject(
     name: str,
     *,
     tools: Iterable[Callable[..., Any]] = (),
+    replace: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
     tool_error: Callable[[str], Exception] = ToolError,
     registry: Registry = REGISTRY,
 ) -> Callable[[F], F]:
@@ -76,12 +80,13 @@ def subject(
 
     It is called once per user turn with a :class:`harness.Task` and returns the answer: text, a Pydantic model or plain
     data. It may be a coroutine function. ``tools`` are typed functions; a parameter annotated :class:`harness.World`
-    receives the trial's world and is hidden from the model. ``tool_error`` is the exception that a mock's ``raises``
-    becomes: the one by which a tool of the subject's framework tells its model that it failed.
+    receives the trial's world and is hidden from the model. ``replace`` puts such functions in the place of the agent's
+    own while a trial runs, each by the dotted name under which the agent looks it up. ``tool_error`` is the exception
+    that a mock's ``raises`` becomes: the one by which a tool of the subject's framework tells its model that it failed.
     """
 
     def declare(function: F) -> F:
-        registry.add_subject(Subject(name, function, tuple(tools), tool_error))
+        registry.add_subject(Subject(name, function, tuple(tools), replace, tool_error))
         return function
 
     return declare

@@ -15,7 +15,10 @@ from typing import Any
 
 from harness.errors import RegistryError
 
-__all__ = ["Parameters", "bind_function", "read_parameters", "show_as"]
+__all__ = ["Parameters", "bind_function", "pass_for", "read_parameters", "show_as"]
+
+_Call = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""What to do with positional and keyword arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,20 @@ def bind_function(function: Callable[..., Any], parameters: Parameters, values: 
     return show_as(function, parameters.shown, fill)
 
 
-def show_as(
-    function: Callable[..., Any], signature: inspect.Signature, call: Callable[[tuple[Any, ...], dict[str, Any]], Any]
-) -> Callable[..., Any]:
-    """A function that calls another way, and passes for this one, with this signature.
+def show_as(function: Callable[..., Any], signature: inspect.Signature, call: _Call) -> Callable[..., Any]:
+    """A function that calls another way, and passes for this one, with this signature."""
+    made = pass_for(function, call)
+    del made.__dict__["__wrapped__"]  # it leads to the hidden parameters
+    annotations = {each.name: each.annotation for each in signature.parameters.values()}
+    if signature.return_annotation is not signature.empty:
+        annotations["return"] = signature.return_annotation
+    made.__annotations__ = {key: hint for key, hint in annotations.items() if hint is not inspect.Parameter.empty}
+    made.__dict__["__signature__"] = signature
+    return made
+
+
+def pass_for(function: Callable[..., Any], call: _Call) -> Callable[..., Any]:
+    """A function that calls another way, and passes for this one.
 
     It is a coroutine function where this one is; what ``call`` returns may then be awaitable.
     """
@@ -81,15 +94,7 @@ def show_as(
         result = call(args, kwargs)
         return await result if inspect.isawaitable(result) else result
 
-    made: Callable[..., Any] = shown_async if inspect.iscoroutinefunction(function) else shown
-    functools.update_wrapper(made, function)
-    del made.__dict__["__wrapped__"]  # it leads to the hidden parameters
-    annotations = {each.name: each.annotation for each in signature.parameters.values()}
-    if signature.return_annotation is not signature.empty:
-        annotations["return"] = signature.return_annotation
-    made.__annotations__ = {key: hint for key, hint in annotations.items() if hint is not inspect.Parameter.empty}
-    made.__dict__["__signature__"] = signature
-    return made
+    return functools.wraps(function)(shown_async if inspect.iscoroutinefunction(function) else shown)
 
 
 def _is_one_of(hint: object, kinds: Collection[type]) -> bool:

@@ -11,6 +11,7 @@ from harness.registry import Registry
 from harness.settings import Project
 from harness.strictyaml import Node, Place, read_file
 from harness.subjects.mocking import find_mock_faults
+from harness.subjects.replacing import check_replacements
 from harness.subjects.task import World
 
 __all__ = ["check_references"]
@@ -39,7 +40,9 @@ def _check(project: Project, scenario: Scenario, registry: Registry) -> Iterator
 
 def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Iterator[tuple[_Path, str]]:
     try:
-        world = World({}, registry.find_subject(scenario.subject).tools)
+        subject = registry.find_subject(scenario.subject)
+        check_replacements(subject)
+        world = World({}, subject.tools, replace=subject.replace)
     except RegistryError as error:
         yield ("subject",), str(error)
     else:
@@ -61,11 +64,11 @@ def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Ite
 
 
 def _find_lacks_of_mocks(scenario: Scenario, world: World) -> Iterator[tuple[_Path, str]]:
-    if scenario.mocks and not world.functions:
-        what = f"subject {scenario.subject!r} has no tools to mock; name them in `tools=` where it is registered"
-        yield ("mocks",), what
+    if scenario.mocks and not world.mockable:
+        hint = "name them in `tools=` or `replace=` where it is registered"
+        yield ("mocks",), f"subject {scenario.subject!r} has no tools to mock; {hint}"
         return
-    for path, what in find_mock_faults(world.functions, scenario.mocks):
+    for path, what in find_mock_faults(world.mockable, scenario.mocks):
         yield ("mocks", *path), what
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from harness.cassettes import intercepted, sealed
 from harness.errors import BadInputError, CassetteError, Fault, HarnessError
@@ -19,6 +19,7 @@ from harness.records.scenario import Case, Judged
 from harness.scoring import conclude_case
 from harness.secrets import declaring
 from harness.store import check_finished, finish, surplus_cassettes
+from harness.subjects.replacing import replacing
 from harness.virtual import steered
 
 __all__ = ["run_case", "run_cases"]
@@ -33,7 +34,7 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     if plan.mode not in (Mode.REPLAY, Mode.LIVE):
         finish(plan.project)
     gathering = _Gathering(plan)
-    with intercepted(), steered():
+    with intercepted(), steered(), _replacing(plan, cases):
         try:
             if plan.mode is Mode.REPLAY:
                 for case in cases:
@@ -51,8 +52,14 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
 
 def run_case(plan: Plan, case: Case) -> Run:
     """Run all trials of one case, one after the other. Interception must be in force, and no loop running."""
-    with steered():
+    with steered(), _replacing(plan, [case]):
         return _replay_case(plan, case) if plan.mode is Mode.REPLAY else asyncio.run(_ask_case(plan, case))
+
+
+def _replacing(plan: Plan, cases: Sequence[Case]) -> AbstractContextManager[None]:
+    return replacing(
+        plan.registry.find_subject(name) for name in dict.fromkeys(case.scenario.subject for case in cases)
+    )
 
 
 def _replay_case(plan: Plan, case: Case) -> Run:

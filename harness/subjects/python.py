@@ -25,7 +25,7 @@ def make_world(
 
     Raises :class:`RegistryError` for a function that is no tool.
     """
-    return World(state, subject.tools, mocks=mocks, tool_error=subject.tool_error)
+    return World(state, subject.tools, replace=subject.replace, mocks=mocks, tool_error=subject.tool_error)
 
 
 async def answer_turn(subject: Subject, task: Task) -> JsonValue:

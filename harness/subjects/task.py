@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import JsonValue
 
+from harness.agent.binding import bind_function, read_parameters
 from harness.agent.tools import Tool, make_tool
-from harness.errors import HarnessError, RegistryError, ToolError
+from harness.cassettes.routing import suspects
+from harness.errors import CassetteMissError, HarnessError, RegistryError, ToolError
 from harness.records.base import JsonObject
 from harness.records.mock import Mocks
 from harness.seams import Seams
 from harness.subjects.mocking import mock_function
 from harness.subjects.texts import read_text
 
-__all__ = ["Task", "World", "acting_on", "current_world"]
+__all__ = ["Task", "World", "acting_on", "current_world", "find_world"]
 
 
 class World:
@@ -35,6 +38,7 @@ class World:
         state: Mapping[str, JsonValue],
         functions: Iterable[Callable[..., Any]] = (),
         *,
+        replace: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
         mocks: Mapping[str, Mocks] = MappingProxyType({}),
         tool_error: Callable[[str], Exception] = ToolError,
     ) -> None:
@@ -42,40 +46,71 @@ class World:
         """Plain JSON data; tools change it in place."""
         self.mocked: list[tuple[str, JsonObject]] = []
         """The calls that were answered by a mock: the tool's name and its arguments, in the order of the calls."""
-        bound = (make_tool(function, inject={World: self}) for function in functions)
-        self.tools: tuple[Tool, ...] = tuple(self._mock(tool, mocks, tool_error) for tool in bound)
+        self._mocks, self._tool_error = mocks, tool_error
+        made = {function: make_tool(function, inject={World: self}) for function in functions}
+        bound = {function: self._mock(tool.name, tool.function) for function, tool in made.items()}
+        bound |= {function: self._bind(function) for function in replace.values() if function not in bound}
+        self.tools: tuple[Tool, ...] = tuple(
+            dataclasses.replace(tool, function=bound[function]) for function, tool in made.items()
+        )
         """The subject's tools, bound to this world."""
         self.functions: Mapping[str, Callable[..., Any]] = {tool.name: tool.function for tool in self.tools}
         """The same as plain typed functions by their names, for frameworks that make tools of such."""
-        if len(self.functions) < len(self.tools):
-            names = [tool.name for tool in self.tools]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise RegistryError(f"two tools are named {twice!r}; rename one")
+        self.replacements: Mapping[str, Callable[..., Any]] = {place: bound[each] for place, each in replace.items()}
+        """What stands in the place of the agent's own functions, by dotted name; bound as the tools are."""
+        self.mockable: Mapping[str, Callable[..., Any]] = {each.__name__: each for each in bound.values()}
+        """All these functions by their names."""
+        names = [function.__name__ for function in bound.values()]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RegistryError(f"two tools are named {twice[0]!r}; rename one")
 
-    def _mock(self, tool: Tool, mocks: Mapping[str, Mocks], error: Callable[[str], Exception]) -> Tool:
-        if tool.name not in mocks:
-            return tool
+    def _bind(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        bound = bind_function(function, read_parameters(function, {World}), {World: self})
+        return self._mock(function.__name__, bound)
+
+    def _mock(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if name not in self._mocks:
+            return function
 
         def note(arguments: JsonObject) -> None:
-            self.mocked.append((tool.name, arguments))
+            self.mocked.append((name, arguments))
 
-        return replace(tool, function=mock_function(tool.function, mocks[tool.name], error=error, note=note))
+        return mock_function(function, self._mocks[name], error=self._tool_error, note=note)
 
 
 _CURRENT: ContextVar[World | None] = ContextVar("harness_world", default=None)
+_UNDER_WAY: list[World] = []
+"""The worlds of the trials under way in this process."""
 
 
 def current_world() -> World:
     """The world of the trial that the running code belongs to, in its tasks and in threads that got its context.
 
-    Raises :class:`HarnessError` where the code belongs to none.
+    Raises :class:`HarnessError` where no trial is under way, and :class:`CassetteMissError` where one is that the code
+    does not belong to.
+    """
+    world = find_world("harness.current_world()")
+    if world is None:
+        raise HarnessError("harness.current_world() was called where no trial is under way; only a trial has a world")
+    return world
+
+
+def find_world(what: str, concerned: Callable[[World], bool] = lambda _: True) -> World | None:
+    """The world of the trial that the running code belongs to; None where it belongs to none.
+
+    Where it may belong to one all the same, through a thread that was started without its context, each trial under way
+    fails, whatever its agent does with the :class:`CassetteMissError` that is raised: the real data would be met in
+    silence. ``concerned`` tells for which worlds that matters; ``what`` was called.
     """
     world = _CURRENT.get()
-    if world is None:
-        raise HarnessError(
-            "harness.current_world() was called outside a trial; if an agent's own thread called it, start that with "
+    if world is None and any(map(concerned, tuple(_UNDER_WAY))):
+        cause = (
+            f"{what} was called from a thread that belongs to no trial while one is under way; start the thread with "
             "asyncio.to_thread, or run its work in contextvars.copy_context()"
         )
+        for session in suspects():
+            session.refuse(cause, what)
+        raise CassetteMissError(cause)
     return world
 
 
@@ -83,9 +118,11 @@ def current_world() -> World:
 def acting_on(world: World) -> Iterator[None]:
     """Make this the current world of this context, and of all contexts copied from it."""
     token = _CURRENT.set(world)
+    _UNDER_WAY.append(world)
     try:
         yield
     finally:
+        _UNDER_WAY.remove(world)
         _CURRENT.reset(token)
 
 

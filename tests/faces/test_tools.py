@@ -148,10 +148,83 @@ def test_fifty_worlds_at_once_do_not_mix(tmp_path: Path, subject: str) -> None:
     assert "50 passed" in replayed.text
 
 
-def test_code_without_a_trial_has_no_world(tmp_path: Path) -> None:
-    """A thread that got no context is told so, in the agent's failure, with what to do."""
-    project = MiniProject(tmp_path).write({**SHOP, **scenario(1, "bare")})
+REPLACING = {
+    **SHOP,
+    "conftest.py": """\
+import harness
+import shop.agent
+
+
+def find(world: harness.World, order_id: str) -> dict:
+    order = world.state["orders"][order_id]
+    order["asked"] = order.get("asked", 0) + 1
+    return order
+
+
+def declare(name, function):
+    harness.subject(name, replace={"shop.agent.store.find": find})(lambda task: function(task.input))
+
+
+declare("sync", shop.agent.ask)
+declare("async", shop.agent.ask_async)
+declare("bare", shop.agent.ask_bare)
+""",
+    "test_own.py": """\
+import pytest
+import shop.agent
+
+
+def test_the_database():
+    assert "find" not in vars(shop.agent.store)
+    with pytest.raises(RuntimeError, match="the real database was asked"):
+        shop.agent.find_order("1")
+""",
+}
+"""The same agent; one function that it calls is replaced in its trials, and meant by the user's own tests."""
+
+
+@pytest.mark.parametrize("subject", ["sync", "async"])
+def test_a_replaced_function_acts_on_the_world_and_is_mocked(tmp_path: Path, subject: str) -> None:
+    """Recorded at once and replayed by both doors; the project's own tests meet the original before and after."""
+    project = MiniProject(tmp_path).write(REPLACING)
+    for number in range(1, 6):
+        project.write(scenario(number, subject))
+    mocks = 'mocks: {find: {when: {order_id: "5"}, returns: {status: status 5, mocked: true}}}\nexpect:\n'
+    project.edit("scenarios/order-5.yaml", "expect:\n", mocks).edit("scenarios/order-5.yaml", ", asked: 1", "")
+    with running_provider(sorted(tmp_path.glob("*.script.yaml"))) as url:
+        recorded = project.record(url, "-j", "5")
+    assert recorded.code == 0, recorded.text
+    assert "now failed" not in recorded.text
+    assert project.harness("run").code == 0
+    replayed = project.pytest("test_own.py", "scenarios", "test_own.py")
+    assert replayed.code == 0, replayed.text
+    assert "6 passed" in replayed.text
+    assert '"mocked": true' in str(project.results()["trials"][-1]["trace"]["outputs"])
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [(SHOP, "harness.current_world()"), (REPLACING, "shop.agent.store.find")],
+    ids=["own", "replaced"],
+)
+def test_a_thread_without_context_reaches_neither_world_nor_database(
+    tmp_path: Path, files: dict[str, str], what: str
+) -> None:
+    """The trial fails with what was called and what to do, whatever the agent made of the error."""
+    project = MiniProject(tmp_path).write({**files, **scenario(1, "bare")})
     with running_provider([tmp_path / "order-1.script.yaml"]) as url:
         done = project.record(url)
-    assert "now failed: the agent raised HarnessError: harness.current_world() was called outside a trial" in done.text
-    assert "start that with asyncio.to_thread, or run its work in contextvars.copy_context()" in done.text
+    assert f"{what} was called from a thread that belongs to no trial while one is under way" in done.text
+    assert "start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()" in done.text
+    assert "the real database was asked" not in done.text
+
+
+def test_a_place_that_leads_nowhere_is_bad_input(tmp_path: Path) -> None:
+    """Both doors tell the scenario's place, the dotted name and the nearest one; nothing runs."""
+    project = MiniProject(tmp_path).write({**REPLACING, **scenario(1, "sync")})
+    project.edit("conftest.py", "shop.agent.store.find", "shop.agent.store.fnd")
+    for done in (project.harness("run"), project.pytest("scenarios")):
+        assert done.code == 2, done.text
+        words = "can't replace 'shop.agent.store.fnd': shop.agent.store has no 'fnd'; did you mean 'find'?"
+        assert f"scenarios/order-1.yaml:2:10: {words}" in done.text
+        assert "Traceback" not in done.text

@@ -175,9 +175,18 @@ def test_mocks_of_a_subject_without_tools(project: Project, registry: Registry) 
         "description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n" + MOCKS
     )
     faults = check_references(project, load_scenarios(project), registry)
-    assert [str(fault) for fault in faults] == [
-        "scenarios/x.yaml:5:1: subject 'desk' has no tools to mock; name them in `tools=` where it is registered"
-    ]
+    hint = "name them in `tools=` or `replace=` where it is registered"
+    assert [str(fault) for fault in faults] == [f"scenarios/x.yaml:5:1: subject 'desk' has no tools to mock; {hint}"]
+
+
+def test_a_place_that_can_not_be_replaced(project: Project, registry: Registry) -> None:
+    """A dotted name that leads to no function is told where the subject is named, before anything runs."""
+    (project.scenarios / "x.yaml").write_text("description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n")
+    registry.subjects["desk"] = Subject("desk", print, (), {"os.path.jion": refund})
+    (fault,) = check_references(project, load_scenarios(project), registry)
+    assert (
+        str(fault) == "scenarios/x.yaml:2:10: can't replace 'os.path.jion': os.path has no 'jion'; did you mean 'join'?"
+    )
 
 
 def test_mocks_have_a_digest_where_there_are_any(scenario: Scenario) -> None:
