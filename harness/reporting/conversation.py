@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from harness.records.message import Usage
-from harness.records.trace import Event, ModelCall, ToolCalled
-from harness.reporting.steps import Step, StepKind, steps_of
-from harness.reporting.wording import count, duration, money, tokens, visible
+from harness.records.trace import Event, ModelCall
+from harness.reporting.steps import Step, StepKind, count_calls, steps_of
+from harness.reporting.wording import duration, money, tokens, visible
 
 __all__ = ["render_conversation"]
 
@@ -22,14 +22,25 @@ def render_conversation(events: Iterable[Event], *, width: int = 100) -> str:
     Control characters in what was recorded are spelled out, so that a reply can't steer the terminal.
     """
     known = tuple(events)
-    blocks = ["\n".join(_block(step, width)) for step in steps_of(known)]
+    blocks = ["\n".join(_moved_in(step, width)) for step in steps_of(known)]
     return "\n\n".join([*blocks, _totals(known)]) + "\n"
+
+
+def _moved_in(step: Step, width: int) -> Iterator[str]:
+    """The block of a step, below the conversation that ran it."""
+    margin = 2 * _INDENT * step.depth
+    return (f"{margin}{line}" if line else "" for line in _block(step, width - len(margin)))
 
 
 def _block(step: Step, width: int) -> Iterator[str]:
     facts = f"  ({', '.join(visible(fact) for fact in step.facts)})" if step.facts else ""
     title = f"Tool {step.title}" if step.kind is StepKind.TOOL else step.title
-    yield f"{visible(title)}{facts}"
+    whose = f"  [{visible(step.whose)}]" if step.whose else ""
+    yield f"{visible(title)}{whose}{facts}"
+    yield from (f"{_INDENT}~ {visible(note)}" for note in step.notes)
+    yield from (f"{_INDENT}  {visible(attempt)}" for attempt in step.attempts)
+    if step.unsure:
+        yield f"{_INDENT}? {visible(step.unsure)}"
     if step.kind is StepKind.TOOL:
         yield from _field("arguments", step.arguments)
         if step.result:
@@ -58,8 +69,7 @@ def _wrapped(line: str, width: int) -> Sequence[str]:
 
 def _totals(events: Sequence[Event]) -> str:
     calls = [event for event in events if isinstance(event, ModelCall)]
-    tools = sum(isinstance(event, ToolCalled) for event in events)
-    parts = [count(len(calls), "model call"), count(tools, "tool call")]
+    parts = count_calls(events)
     if calls:
         answered = [call for call in calls if call.reply is not None]
         usages = [call.usage for call in answered if call.usage is not None]

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from pydantic import JsonValue
 
 from harness.records.base import Record
 from harness.records.message import AssistantMessage, Message, ToolResult
-from harness.records.trace import AgentRaised, Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, Trace, UserTurn
+from harness.records.trace import (
+    AgentRaised,
+    Conversation,
+    Event,
+    HttpCall,
+    ModelCall,
+    Role,
+    SystemPrompt,
+    ToolCalled,
+    Trace,
+    UserTurn,
+)
+from harness.reporting.threads import Threads, attempts_summary, describe_attempts
 from harness.reporting.wording import count, duration, money, tokens
 
-__all__ = ["Step", "StepKind", "pretty", "steps_of", "trace_facts", "trace_steps"]
+__all__ = ["Step", "StepKind", "count_calls", "pretty", "steps_of", "trace_facts", "trace_steps"]
 
 _SHORT = 76
 """Characters of JSON that stay on one line."""
@@ -23,6 +35,8 @@ class StepKind(StrEnum):
     """What a step of a conversation is."""
 
     USER = "user"
+    CONVERSATION = "conversation"
+    """Another agent's thread of messages begins."""
     SYSTEM = "system"
     SENT = "sent"
     """A message that the agent put into the conversation, which neither the user nor a tool said."""
@@ -49,6 +63,16 @@ class Step(Record):
     result: str = ""
     problem: str = ""
     """What went wrong here, one line."""
+    whose: str = ""
+    """The conversation that it belongs to, where there are several and it is not the main one."""
+    depth: int = 0
+    """How far it is moved in: 1 below the conversation that ran it, and so on."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of its place: failed attempts, calls at the same time, by what it belongs where it stands."""
+    unsure: str = ""
+    """What the wire does not tell of its place, one line."""
+    attempts: tuple[str, ...] = ()
+    """What failed before it, a line each."""
 
     @property
     def body(self) -> str:
@@ -69,52 +93,80 @@ def pretty(value: JsonValue) -> str:
 
 
 def steps_of(events: Iterable[Event]) -> Iterator[Step]:
-    """The steps that the events stand for, in order."""
+    """The steps that the events of a trial stand for, in order."""
+    known = tuple(events)
+    return _steps(known, Threads(known))
+
+
+def _steps(events: Iterable[Event], threads: Threads) -> Iterator[Step]:
     for event in events:
         match event:
             case UserTurn():
                 yield Step(kind=StepKind.USER, title=f"User, turn {event.number}", text=event.text)
+            case Conversation():
+                yield Step(
+                    kind=StepKind.CONVERSATION,
+                    title=threads.title(event),
+                    facts=threads.facts(event),
+                    unsure=f"its place is unknown: {event.ground}" if event.role is Role.UNKNOWN else "",
+                    depth=threads.depth(event.number),
+                )
             case SystemPrompt():
                 lines = count(event.text.count("\n") + 1, "line") if event.text else "empty"
-                yield Step(kind=StepKind.SYSTEM, title="System prompt", facts=(lines,), text=event.text)
+                step = Step(kind=StepKind.SYSTEM, title="System prompt", facts=(lines,), text=event.text)
+                yield _placed(step, event.conversation, threads)
             case ModelCall():
-                yield from (_sent(message, event.turn) for message in event.sent)
-                yield _model(event)
+                steps = (*(_sent(message, event.turn) for message in event.sent), _model(event, threads))
+                yield from (_placed(step, event.conversation, threads) for step in steps)
             case ToolCalled():
-                yield _tool(event)
+                yield _placed(_tool(event), threads.of_call(event.turn), threads)
             case HttpCall():
-                facts = (f"status {event.status}", duration(event.duration))
-                title = f"{event.method} {event.uri}"
-                yield Step(kind=StepKind.HTTP, title=title, call=event.turn, facts=facts)
+                yield _http(event)
             case AgentRaised():
                 place = f" at {event.place}" if event.place else ""
                 yield Step(kind=StepKind.RAISED, title=f"The agent raised {event.type}{place}", problem=event.message)
 
 
 def trace_steps(trace: Trace) -> tuple[Step, ...]:
-    """The steps of a whole trial, each turn with the agent's own answer where the model did not say it last."""
+    """The steps of a whole trial, each turn with the agent's own answer where no conversation ended with it."""
     steps: list[Step] = []
+    threads = Threads(trace.events)
     turns = _cut_at_turns(trace.events)
     for number, events in enumerate(turns):
-        steps.extend(steps_of(events))
+        steps.extend(_steps(events, threads))
         if 0 < number <= len(trace.outputs):
-            said = [event.reply.text for event in events if isinstance(event, ModelCall) and event.reply]
+            said = {call.conversation: call.reply.text for call in events if isinstance(call, ModelCall) and call.reply}
             output = trace.outputs[number - 1]
-            if not _says_the_same(said[-1] if said else "", output):
+            if not any(_says_the_same(text, output) for text in said.values() or ("",)):
                 steps.append(Step(kind=StepKind.ANSWER, title="The agent's answer", text=pretty(output)))
     return tuple(steps)
 
 
 def trace_facts(trace: Trace) -> tuple[str, ...]:
     """The figures of a whole trial; nothing of tokens and cost where no model was called."""
-    calls = trace.model_calls
-    facts = [count(len(calls), "model call"), count(len(trace.tool_calls), "tool call")]
-    if calls:
-        facts += [tokens(trace.usage if any(call.usage for call in calls) else None), money(trace.cost_usd)]
+    facts = count_calls(trace.events)
+    if trace.model_calls:
+        facts += [tokens(trace.usage if any(call.usage for call in trace.model_calls) else None), money(trace.cost_usd)]
     if trace.duration:
         facts.append(duration(trace.duration))
     facts += (f"times not exact: {why}" for why in trace.inexact)
     return tuple(facts)
+
+
+def count_calls(events: Sequence[Event]) -> list[str]:
+    """How many calls, tools, failed attempts and conversations; calls that are in no sum of tokens are named."""
+    calls = [event for event in events if isinstance(event, ModelCall)]
+    tools = sum(isinstance(event, ToolCalled) for event in events)
+    failed = sum(len(call.attempts) for call in calls)
+    conversations = sum(isinstance(event, Conversation) for event in events)
+    unread = sum(isinstance(event, HttpCall) and bool(event.model_api) for event in events)
+    return [
+        count(len(calls), "model call"),
+        *([count(failed, "failed attempt")] if failed else []),
+        count(tools, "tool call"),
+        *([count(conversations, "conversation")] if conversations else []),
+        *([f"{count(unread, 'call')} of model APIs that are not read"] if unread else []),
+    ]
 
 
 def _cut_at_turns(events: Iterable[Event]) -> list[list[Event]]:
@@ -149,7 +201,13 @@ def _sent(message: Message, call: int) -> Step:
     return Step(kind=StepKind.SENT, title=title, call=call, text=text, problem=problem)
 
 
-def _model(event: ModelCall) -> Step:
+def _placed(step: Step, conversation: int, threads: Threads) -> Step:
+    """The step under the conversation that it belongs to; as it is in a trial with one."""
+    whose, depth = threads.label(conversation), threads.depth(conversation)
+    return step.model_copy(update={"whose": whose, "depth": depth}) if whose or depth else step
+
+
+def _model(event: ModelCall, threads: Threads) -> Step:
     facts = [event.model, tokens(event.usage), money(event.cost_usd), duration(event.duration)]
     if event.streamed:
         facts.append("streamed")
@@ -164,11 +222,19 @@ def _model(event: ModelCall) -> Step:
         facts=tuple(facts),
         text=event.reply.text if event.reply else "",
         problem=event.error or ("" if event.reply else "no reply was recorded"),
+        notes=tuple(filter(None, (attempts_summary(event), threads.beside(event.turn), event.linked))),
+        unsure=f"where it belongs is unsure: {event.unsure}" if event.unsure else "",
+        attempts=describe_attempts(event),
     )
 
 
 def _tool(event: ToolCalled) -> Step:
-    if event.result is None:
+    facts = []
+    if event.not_json:
+        facts.append("arguments are no JSON")
+    if event.at_provider:
+        facts.append("ran at the provider" if event.result is not None else "ran at the provider, result not shown")
+    if event.result is None and not event.at_provider:
         problem = "no later request carried a result"
     else:
         problem = "the tool refused or failed" if event.is_error else ""
@@ -176,10 +242,18 @@ def _tool(event: ToolCalled) -> Step:
         kind=StepKind.TOOL,
         title=event.name,
         call=event.turn,
+        facts=tuple(facts),
         arguments=pretty(event.arguments),
         result=_indented(event.result or ""),
         problem=problem,
     )
+
+
+def _http(event: HttpCall) -> Step:
+    facts = [f"status {event.status}", duration(event.duration)]
+    if event.model_api:
+        facts.append(f"a model API that is not read: {event.model_api}")
+    return Step(kind=StepKind.HTTP, title=f"{event.method} {event.uri}", call=event.turn, facts=tuple(facts))
 
 
 def _indented(text: str) -> str:

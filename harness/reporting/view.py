@@ -11,6 +11,7 @@ from harness.records.base import Record
 from harness.records.comparison import Change, Results
 from harness.records.outcome import Outcome
 from harness.records.run import RunFacts, Trial
+from harness.records.trace import Event, HttpCall, ModelCall
 from harness.reporting.standing import Entry, Standing, count_standings, list_entries, verdict
 from harness.reporting.wording import count, duration, join_commands, money, one_line
 
@@ -197,13 +198,20 @@ def _totals(trials: Sequence[Trial]) -> tuple[str, ...]:
     cost = money(sum(costs, Decimal(0)) if costs else None)
     if costs and unknown:
         cost += f" and {unknown:,} of {count(len(traces), 'trial')} unknown"
-    silent = any(call.reply is not None and call.usage is None for trace in traces for call in trace.model_calls)
+    silent = any(_is_silent(event) for trace in traces for event in trace.events)
     took = f"{duration(sum(trace.duration for trace in traces))} recorded"
     return (
         f"at least {count(used, 'token')}" if silent else count(used, "token"),
         cost,
         f"{took}, not exact" if any(trace.inexact for trace in traces) else took,
     )
+
+
+def _is_silent(event: Event) -> bool:
+    """Whether a model answered without our knowing what it took."""
+    if isinstance(event, HttpCall):
+        return bool(event.model_api)
+    return isinstance(event, ModelCall) and event.reply is not None and event.usage is None
 
 
 def _facts(facts: RunFacts) -> str:

@@ -9,15 +9,21 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
     : make("pre", {}, value);
 
   function renderStep(step) {
-    const head = make("header", {}, make("b", {}, quoted(step.kind === "tool" ? `Tool ${step.title}` : step.title)), renderFacts(step.facts));
-    const body = [];
+    const head = make("header", {}, make("b", {}, quoted(step.kind === "tool" ? `Tool ${step.title}` : step.title)),
+      step.whose && make("span", { class: "note" }, step.whose), renderFacts(step.facts));
+    const body = step.notes ? [make("ul", { class: "notes" }, step.notes.map((note) => make("li", {}, quoted(note))))] : [];
+    if (step.attempts) {
+      body.push(make("details", {}, make("summary", {}, "Show the failed attempts"),
+        make("ol", { class: "notes" }, step.attempts.map((attempt) => make("li", {}, quoted(attempt))))));
+    }
+    if (step.unsure) body.push(make("p", { class: "unsure" }, quoted(`? ${step.unsure}`)));
     if (step.kind === "system") {
       body.push(make("details", {}, make("summary", {}, "Show the system prompt"), make("pre", {}, step.text ?? "")));
     } else if (step.kind === "tool") {
       body.push(make("p", { class: "label" }, "arguments"), text(step.arguments ?? ""));
       if (step.result) body.push(make("p", { class: "label" }, "result"), text(step.result));
     } else if (step.text) body.push(text(step.text));
-    return make("article", { class: `step ${step.kind}` }, head, body, step.problem && make("p", { class: "problem" }, `! ${step.problem}`));
+    return make("article", { class: `step ${step.kind} depth${step.depth ?? 0}` }, head, body, step.problem && make("p", { class: "problem" }, `! ${step.problem}`));
   }
   const renderSteps = (steps) => make("div", { class: "steps" }, steps.map(renderStep));
 
