@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ToolError
-from harness.registry import subject, validator
+from harness.registry import command, endpoint, subject, validator
 
 if TYPE_CHECKING:
     from harness.agent import Agent, AgentState
     from harness.subjects.task import Task, World, current_world
 
-__all__ = ["Agent", "AgentState", "Task", "ToolError", "World", "current_world", "subject", "validator"]
+__all__ = [
+    "Agent",
+    "AgentState",
+    "Task",
+    "ToolError",
+    "World",
+    "command",
+    "current_world",
+    "endpoint",
+    "subject",
+    "validator",
+]
 
 _LAZY = {
     "Agent": "harness.agent",

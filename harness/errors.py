@@ -9,6 +9,7 @@
     │   └── UnwritableError    the disk is full, read-only or not ours; nothing was changed
     ├── IsolationError         the system does not give us a network of our own
     ├── StalledError           a trial does not end: it waits for what never happens, or runs in a circle
+    ├── SubjectError           a program or server under test failed; the agent's fault, not ours
     ├── InterceptionError      our interception is not in the path of a client; nothing was sent
     ├── ToolError              a tool refused or failed; the agent hands it back to the model
     └── ProviderError          a model call ended without a usable reply
@@ -42,6 +43,7 @@ __all__ = [
     "ProviderError",
     "RegistryError",
     "StalledError",
+    "SubjectError",
     "ToolError",
     "TransientError",
     "UnwritableError",
@@ -144,6 +146,10 @@ class IsolationError(HarnessError):
 
 class StalledError(HarnessError):
     """A trial that does not end. The text tells what it waits for, with the stacks of its threads."""
+
+
+class SubjectError(HarnessError):
+    """A program or server under test ended badly, or gave no answer: what a raised error is for a Python agent."""
 
 
 class ToolError(HarnessError):

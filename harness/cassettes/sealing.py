@@ -14,15 +14,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from harness.cassettes.routing import suspects
+from harness.cassettes.routing import forwarding, suspects
 from harness.errors import CassetteMissError
 
-__all__ = ["attempts", "is_address", "sealed"]
+__all__ = ["attempts", "is_address", "reaching", "sealed"]
 
 Place = tuple[str, int | None]
 """A host in lower case, and a port; None where none is known yet."""
+
+_REACHING: ContextVar[Place | None] = ContextVar("harness_reaching", default=None)
+"""The server under test that this context's connections may lead to."""
 
 
 class _Seal:
@@ -60,6 +64,8 @@ class _Seal:
             self._refuse(f"{what} {_shown(place)}", _shown(place))
 
     def _is_let_through(self, event: str, place: Place) -> bool:
+        if place == _REACHING.get():
+            return True
         if place in self._declared:
             if event == "socket.getaddrinfo":
                 self._resolve(place)
@@ -108,6 +114,17 @@ def sealed(allowed: Iterable[str] = (), *, until_exit: bool = False) -> Iterator
         if until_exit:
             atexit.register(_SEAL.enter, declared)  # registered last, so it runs before the handlers of others
         _SEAL.leave()
+
+
+@contextmanager
+def reaching(host: str, port: int) -> Iterator[None]:
+    """Let this context, and no other, speak to a server under test, by http.client: that is no traffic of the agent."""
+    token = _REACHING.set((host, port))
+    try:
+        with forwarding():
+            yield
+    finally:
+        _REACHING.reset(token)
 
 
 def attempts() -> tuple[str, ...]:

@@ -144,6 +144,15 @@ class ReplaySession:
         return [one for _, one in in_time]
 
     @property
+    def as_recorded(self) -> list[Played]:
+        """What was played, in the order and at the instants of the recording."""
+        met = sorted(zip(list(self._order), self._played, strict=False), key=lambda pair: pair[0])
+        return [
+            Played(each.exchange.model_copy(update={"started": self._exchanges[position].started}), each.user_turn)
+            for position, each in met
+        ]
+
+    @property
     def unplayed(self) -> tuple[Exchange, ...]:
         """What was recorded and not asked for."""
         return tuple(self._exchanges[position] for position in self._index.left)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.errors import BadInputError, Fault, RegistryError
 from harness.loading.texts import read_rubric
 from harness.records.scenario import Judged, Scenario, Validated
-from harness.registry import Registry
+from harness.registry import Command, Endpoint, Registry, Subject
 from harness.settings import Project
 from harness.strictyaml import Node, Place, read_file
 from harness.subjects.mocking import find_mock_faults
@@ -46,7 +46,7 @@ def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Ite
     except RegistryError as error:
         yield ("subject",), str(error)
     else:
-        yield from _find_lacks_of_mocks(scenario, world)
+        yield from _find_lacks_of_mocks(scenario, subject, world)
     for number, item in enumerate(scenario.expect):
         if isinstance(item, Validated):
             try:
@@ -63,7 +63,10 @@ def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Ite
                 yield ("expect", number, "judge"), what
 
 
-def _find_lacks_of_mocks(scenario: Scenario, world: World) -> Iterator[tuple[_Path, str]]:
+def _find_lacks_of_mocks(scenario: Scenario, subject: Subject, world: World) -> Iterator[tuple[_Path, str]]:
+    if scenario.mocks and isinstance(subject.agent, Command | Endpoint):
+        yield ("mocks",), f"subject {subject.name!r} is a program, whose tools run in it and can't be mocked from here"
+        return
     if scenario.mocks and not world.mockable:
         hint = "name them in `tools=` or `replace=` where it is registered"
         yield ("mocks",), f"subject {scenario.subject!r} has no tools to mock; {hint}"

@@ -11,14 +11,15 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from harness.cassettes import ExtendSession, RecordSession, ReplaySession, Session, describe_unplayed, routed
-from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError
+from harness.cassettes.failures import failure_of
+from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError, SubjectError
 from harness.records.mismatch import Mismatch
 from harness.records.scenario import Case
 from harness.records.trace import AgentRaised, Event, Trace
 from harness.registry import Subject
 from harness.seams import Seams
 from harness.settings import Project
-from harness.subjects.python import answer_turn, make_world, plain_state
+from harness.subjects.conversation import Conversation, answer_turn, begin, make_world, plain_state
 from harness.subjects.task import Task, acting_on
 from harness.wire.trace import read_events, total_cost, total_usage
 
@@ -70,30 +71,48 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
     )
     outputs: list[JsonValue] = []
     failure: BaseException | None = None
+    conversation = begin(subject, project)
     with routed(session), acting_on(world):
-        for number, text in enumerate(scenario.turns, 1):
-            session.user_turn, task.input = number, text
-            try:
-                outputs.append(copy.deepcopy(await answer_turn(subject, task)))
-            except (BadInputError, RegistryError, InterceptionError, KeyboardInterrupt, GeneratorExit):
+        try:
+            await _converse(conversation, case, task, session, outputs)
+        except (BadInputError, RegistryError, InterceptionError, KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # whatever an agent raises: its sys.exit(0) must not end the run
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            except BaseException as error:  # whatever an agent raises: its sys.exit(0) must not end the run
-                if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                    raise
-                failure = error
-                break
-            if session.mismatch is not None:
-                break
+            failure = error
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
-    trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised)
+    trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised, conversation.inexact)
     live = session.live if isinstance(session, ExtendSession) else session
     if isinstance(live, RecordSession):
-        unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure) else None
+        unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure, session) else None
         return Ran(trace, session.mismatch, unreachable)
     mismatch = session.mismatch
     if isinstance(session, ReplaySession) and mismatch is None and failure is None and session.unplayed:
         mismatch = describe_unplayed(session)
     return Ran(trace, mismatch, None)
+
+
+async def _converse(
+    conversation: Conversation, case: Case, task: Task, session: Session, outputs: list[JsonValue]
+) -> None:
+    """Put the turns until one is refused, and end the conversation whatever came of it.
+
+    What is raised first is passed on.
+    """
+    try:
+        for number, text in enumerate(case.scenario.turns, 1):
+            session.user_turn, task.input = number, text
+            outputs.append(copy.deepcopy(await answer_turn(conversation, case.scenario.subject, task)))
+            if session.mismatch is not None:
+                break
+    except BaseException as error:
+        try:
+            await conversation.close()
+        except Exception as another:  # noqa: BLE001 - the agent's own: it is told with the first
+            error.add_note(f"and its close() raised {type(another).__name__}: {another}")
+        raise
+    await conversation.close()
 
 
 def _read_trace(
@@ -104,9 +123,13 @@ def _read_trace(
     outputs: list[JsonValue],
     state: JsonValue,
     raised: AgentRaised | None,
+    inexact: tuple[str, ...],
 ) -> Trace:
     turns = case.scenario.turns[: session.user_turn]
-    played = [(each.exchange, each.user_turn) for each in session.played]
+    took_place = session.played
+    if inexact and isinstance(session, ReplaySession):  # the threads of a program race in wall time
+        took_place = session.as_recorded
+    played = [(each.exchange, each.user_turn) for each in took_place]
     events: tuple[Event, ...] = read_events(played, turns, project.prices, outputs)
     if raised is not None and session.mismatch is None:
         events = (*events, raised)
@@ -118,6 +141,7 @@ def _read_trace(
         usage=total_usage(events),
         cost_usd=total_cost(events),
         duration=max((exchange.started + exchange.duration for exchange, _ in played), default=0),
+        inexact=inexact,
     )
 
 
@@ -139,9 +163,10 @@ def _describe_failure(error: BaseException, user_turn: int, root: Path) -> Agent
     return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=message, place=place)
 
 
-def _is_providers(error: BaseException | None) -> bool:
+def _is_providers(error: BaseException | None, session: Session) -> bool:
     """Whether a live run failed for want of the provider rather than of the agent."""
-    if error is None:
-        return False
+    if isinstance(error, SubjectError):  # what a program met shows in its last exchange only
+        last = session.played[-1].exchange.response if session.played else None
+        return last is not None and (last.status >= 400 or failure_of(last) is not None)
     libraries = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
     return isinstance(error, ProviderError) or bool(libraries & _CLIENT_LIBRARIES)

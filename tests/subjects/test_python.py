@@ -17,9 +17,11 @@ from pydantic import BaseModel, Field
 from harness.errors import CassetteMissError, HarnessError, RegistryError, ToolError
 from harness.registry import Subject
 from harness.seams import RecordedClock, Seams
-from harness.subjects.python import answer_turn, make_world
+from harness.settings import Project
+from harness.subjects.conversation import answer_turn, begin, make_world
 from harness.subjects.task import Task, World
 
+PROJECT = Project(*[Path("/p")] * 4)
 ROUTE: ContextVar[str] = ContextVar("route", default="none")
 
 
@@ -40,7 +42,7 @@ def make_task(subject: Subject, state: dict[str, Any] | None = None) -> Task:
 def ask(function: Callable[..., Any], state: dict[str, Any] | None = None) -> Any:
     """Put one turn to a callable."""
     subject = Subject("desk", function, (cancel,))
-    return asyncio.run(answer_turn(subject, make_task(subject, state)))
+    return asyncio.run(answer_turn(begin(subject, PROJECT), "desk", make_task(subject, state)))
 
 
 async def greet(task: Task) -> str:
@@ -74,7 +76,7 @@ def test_a_sync_callable_runs_in_a_thread_with_the_context() -> None:
         subject = Subject("desk", block, ())
         ROUTE.set("trial 1")
         asyncio.get_running_loop().call_later(0.01, free.set)
-        return await answer_turn(subject, make_task(subject))
+        return await answer_turn(begin(subject, PROJECT), "desk", make_task(subject))
 
     assert asyncio.run(run()) == "trial 1"
 

@@ -20,10 +20,12 @@ from harness.scorers.checks import check_output, check_state
 from harness.scorers.judges import judge_trace
 from harness.scorers.validators import validate_output
 from harness.seams import Seams
+from harness.settings import Project
 from harness.strictyaml import read_yaml
-from harness.subjects.python import answer_turn, make_world
+from harness.subjects.conversation import answer_turn, begin, make_world
 
 ROOT = Path(__file__).parents[2] / "scenarios"
+PROJECT = Project(*[ROOT] * 4)
 SCRIPT = ".script.yaml"
 FILES = {
     file.relative_to(ROOT).with_suffix("").as_posix(): file
@@ -43,9 +45,10 @@ async def play(name: str) -> Trace:
     task = harness.Task(
         input="", settings=settings, world=world, folder=folder, prompt_root=ROOT, seams=Seams(run_id=name)
     )
+    conversation = begin(subject, PROJECT)
     outputs: list[JsonValue] = []
     for task.input in scenario.turns:
-        outputs.append(await answer_turn(subject, task))
+        outputs.append(await answer_turn(conversation, scenario.subject, task))
     return make_trace(scenario.turns, outputs, world.state)
 
 
