@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -12,6 +12,7 @@ from harness.cassettes.sessions import Playback, Recording, ReplaySession, Sessi
 from harness.cassettes.telemetry import SILENT, is_in_use, service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import HttpRequest
+from harness.virtual import IN_THREAD, handed_on
 
 __all__ = [
     "Answering",
@@ -26,9 +27,7 @@ __all__ = [
     "using",
 ]
 
-_CURRENT: ContextVar[Session | None] = ContextVar("harness_session", default=None)
-
-
+_CURRENT: ContextVar[Session | None] = handed_on(ContextVar("harness_session", default=None))
 _FORWARDING: ContextVar[bool] = ContextVar("harness_forwarding", default=False)
 
 
@@ -93,13 +92,16 @@ def route(describe: Callable[[], str]) -> Answering | None:
             return covering[-1] if covering else None
         cause = (
             f"{describe()} was sent from a thread that belongs to no trial while one is under way, so it was not let "
-            "through; start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()"
+            "through; start the thread inside the trial, use a ThreadPoolExecutor, or run its work in "
+            "contextvars.copy_context()"
         )
-        for suspect in suspects:  # whoever swallows the error: it may be any of these whose agent sent it
-            suspect.refuse(cause, describe())
-        raise CassetteMissError(cause)
+        raise _refuse_all(suspects, cause, describe())
     if session.closed:
-        raise CassetteMissError(f"{describe()} was sent after its trial had ended, so it was not let through")
+        cause = f"{describe()} was sent after its trial had ended, so it was not let through"
+        if not IN_THREAD.get():
+            raise CassetteMissError(cause)
+        cause += "; the thread it came from was started by that trial: start one in each, or use a ThreadPoolExecutor"
+        raise _refuse_all(_UNDER_WAY.all(), cause, describe())
     return session
 
 
@@ -113,6 +115,13 @@ def _is_replays(session: Session | None) -> bool:
 def keeps_quiet() -> bool:
     """Whether something in this process may still report on a replay, until the process ends."""
     return _UNDER_WAY.has_replayed and is_in_use()
+
+
+def _refuse_all(suspects: Iterable[Session], cause: str, current: str) -> CassetteMissError:
+    """The error for a request that any of these trials may have sent: whoever swallows it, each of them fails."""
+    for suspect in suspects:
+        suspect.refuse(cause, current)
+    return CassetteMissError(cause)
 
 
 def meet(session: Answering, request: HttpRequest) -> Playback | Recording:
@@ -134,7 +143,8 @@ def refuse_websocket(session: Answering, uri: str) -> CassetteMissError:
 def suspects() -> tuple[Session, ...]:
     """The trial that the running code belongs to; where it belongs to none, each that it may come from."""
     session = _CURRENT.get()
-    return (session,) if session is not None else _UNDER_WAY.all()
+    is_known = session is not None and not (session.closed and IN_THREAD.get())
+    return (session,) if session is not None and is_known else _UNDER_WAY.all()
 
 
 def in_trial() -> bool:

@@ -23,6 +23,7 @@ from harness.records.mock import Mocks
 from harness.seams import Seams
 from harness.subjects.mocking import mock_function
 from harness.subjects.texts import read_text
+from harness.virtual import handed_on
 
 __all__ = ["Task", "World", "acting_on", "current_world", "find_world"]
 
@@ -78,13 +79,13 @@ class World:
         return mock_function(function, self._mocks[name], error=self._tool_error, note=note)
 
 
-_CURRENT: ContextVar[World | None] = ContextVar("harness_world", default=None)
+_CURRENT: ContextVar[World | None] = handed_on(ContextVar("harness_world", default=None))
 _UNDER_WAY: list[World] = []
 """The worlds of the trials under way in this process."""
 
 
 def current_world() -> World:
-    """The world of the trial that the running code belongs to, in its tasks and in threads that got its context.
+    """The world of the trial that the running code belongs to, in its tasks and in the threads that it starts.
 
     Raises :class:`HarnessError` where no trial is under way, and :class:`CassetteMissError` where one is that the code
     does not belong to.
@@ -105,8 +106,8 @@ def find_world(what: str, concerned: Callable[[World], bool] = lambda _: True) -
     world = _CURRENT.get()
     if world is None and any(map(concerned, tuple(_UNDER_WAY))):
         cause = (
-            f"{what} was called from a thread that belongs to no trial while one is under way; start the thread with "
-            "asyncio.to_thread, or run its work in contextvars.copy_context()"
+            f"{what} was called from a thread that belongs to no trial while one is under way; start the thread inside "
+            "the trial, use a ThreadPoolExecutor, or run its work in contextvars.copy_context()"
         )
         for session in suspects():
             session.refuse(cause, what)

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from harness.seams import ReplayClock
+from harness.virtual.handing import handed_on
 
 __all__ = ["Steering", "current_clock", "current_sources", "steering"]
 
@@ -25,7 +26,7 @@ class Steering:
     """Nanoseconds since 1970, for ``datetime`` and ``time.time``."""
 
 
-_CURRENT: ContextVar[Steering | None] = ContextVar("harness_steering", default=None)
+_CURRENT: ContextVar[Steering | None] = handed_on(ContextVar("harness_steering", default=None))
 current_sources = _CURRENT.get
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import time_machine
 
 from harness.errors import InterceptionError
+from harness.virtual.handing import IN_THREAD
 from harness.virtual.loop import NANOSECONDS
 from harness.virtual.sources import current_clock, current_sources
 from harness.virtual.threads import HANDOVERS
@@ -28,6 +29,8 @@ __all__ = ["seeded", "steered"]
 
 
 _CLOCKS = ("monotonic", "perf_counter")
+_BREATH = 0.001
+"""Seconds of wall time that a sleep of any length takes in a thread of its own."""
 _STATE = ("seed", "getstate", "setstate")
 _CHANCES = [
     name
@@ -158,6 +161,8 @@ def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
             real(seconds)
         else:
             clock.advance_to(clock.now() + round(seconds * NANOSECONDS))
+            if IN_THREAD.get():  # it may look after others for as long as they run: leave them the processor
+                real(min(seconds, _BREATH))
 
     return sleep
 

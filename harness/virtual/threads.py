@@ -15,6 +15,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from harness.virtual.clock import VirtualClock
+from harness.virtual.handing import hand_on_at_start, hand_on_at_submit
 from harness.virtual.lines import Line, run_job
 from harness.virtual.loop import NANOSECONDS
 from harness.virtual.sources import current_clock
@@ -198,6 +199,8 @@ def _wait_code(_real: CodeType) -> CodeType:
 
 
 HANDOVERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
+    (futures.ThreadPoolExecutor, "submit", hand_on_at_submit),
+    (threading.Thread, "start", hand_on_at_start),
     (futures.ThreadPoolExecutor, "submit", _submit),
     (futures.Future, "result", _result),
     (futures.Future, "exception", _result),

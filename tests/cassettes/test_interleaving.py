@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
@@ -19,6 +21,7 @@ from harness.cassettes import RecordSession, ReplaySession, intercepted, routed
 from harness.cassettes.sessions import Session
 from harness.records.exchange import Cassette
 from harness.seams import RecordedClock, SystemClock
+from harness.virtual import steered
 from tests.cassettes.scripted_wire import NUMBER, Wire, WireServer, running_wire
 
 TRIALS, CALLS = 200, 5
@@ -87,27 +90,53 @@ def in_helper_threads(base: str, sessions: list[Session], seed: int) -> Answers:
 
 def in_copied_contexts(base: str, sessions: list[Session], seed: int) -> Answers:
     """Each trial in a thread of its own, each of its calls in another thread, with a copy of the trial's context."""
+    with ThreadPoolExecutor(8) as pool:
+        return in_threads(base, sessions, seed, lambda work: pool.submit(contextvars.copy_context().run, work).result())
+
+
+def in_a_shared_pool(base: str, sessions: list[Session], seed: int) -> Answers:
+    """Each trial in a thread of its own, the calls of all in one pool that knows nothing of contexts."""
+    with ThreadPoolExecutor(8) as pool:
+        return in_threads(base, sessions, seed, lambda work: pool.submit(work).result())
+
+
+def in_bare_threads(base: str, sessions: list[Session], seed: int) -> Answers:
+    """Each trial in a thread of its own, each of its calls in a thread that knows nothing of contexts."""
+
+    def run(work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    return in_threads(base, sessions, seed, run)
+
+
+def in_threads(
+    base: str, sessions: list[Session], seed: int, hand_over: Callable[[Callable[[], None]], None]
+) -> Answers:
+    """Each trial in a thread of its own, which hands each of its calls over to another thread."""
     numbers = list(range(len(sessions)))
     Random(seed).shuffle(numbers)
     answers: Answers = [[] for _ in sessions]
-    with ThreadPoolExecutor(8) as trials, ThreadPoolExecutor(8) as calls, urllib3.PoolManager(maxsize=20) as pool:
+    with ThreadPoolExecutor(8) as trials, urllib3.PoolManager(maxsize=20) as pool:
 
-        def call(trial: int, number: int) -> bytes:
+        def call(trial: int, number: int) -> None:
             parts = asked(base, trial, number)
-            return pool.request("POST", parts["url"], headers=parts["headers"], body=parts["content"]).data
+            answers[trial].append(
+                pool.request("POST", parts["url"], headers=parts["headers"], body=parts["content"]).data
+            )
 
         def run(trial: int) -> None:
             with routed(sessions[trial]):
                 for number in range(CALLS):
-                    context = contextvars.copy_context()
-                    answers[trial].append(calls.submit(context.run, call, trial, number).result())
+                    hand_over(functools.partial(call, trial, number))
 
         for done in [trials.submit(run, trial) for trial in numbers]:
             done.result()
     return answers
 
 
-WAYS = [in_one_loop, in_helper_threads, in_copied_contexts]
+WAYS = [in_one_loop, in_helper_threads, in_copied_contexts, in_a_shared_pool, in_bare_threads]
 
 
 Way = Callable[[str, list[Session], int], Answers]
@@ -118,13 +147,13 @@ def check(way: Way, wire: WireServer, trials: int, seeds: tuple[int, int]) -> No
     own = [[b'{"answer": "%d-%d"}' % (trial, call) for call in range(CALLS)] for trial in range(trials)]
     base = wire.serve(*(Wire((body,)) for bodies in own for body in bodies))
     recordings = [RecordSession(clock=SystemClock(), journal=None) for _ in range(trials)]
-    with intercepted():
+    with intercepted(), steered():
         assert way(base, [*recordings], seeds[0]) == own
     assert len(wire.noted(base)) == trials * CALLS
     kept = [[each.exchange for each in recording.played] for recording in recordings]
     assert [sorted(each.response.body for each in exchanges) for exchanges in kept] == own
     replays = [ReplaySession(Cassette(exchanges=tuple(each)), clock=RecordedClock()) for each in kept]
-    with intercepted():
+    with intercepted(), steered():
         assert [sorted(each) for each in way(base, [*replays], seeds[1])] == own
     assert all(session.mismatch is None and session.unplayed == () for session in replays)
     assert len(wire.noted(base)) == trials * CALLS

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -82,30 +81,6 @@ async def test_a_thread_with_its_context_belongs_to_the_trial(server: Any) -> No
         response = await asyncio.to_thread(requests.get, f"{server.url}/a", timeout=1)
     assert response.text == "recorded"
     assert server.count == 0
-
-
-@pytest.mark.parametrize("library", [httpx2, requests])
-def test_a_bare_thread_is_refused_while_a_trial_is_under_way(library: Any, server: Any) -> None:
-    """A thread without the trial's context sends nothing, and its error passes ``except Exception``."""
-    caught: list[BaseException] = []
-
-    def stray() -> None:
-        try:
-            library.get(f"{server.url}/a", timeout=1)
-        except BaseException as error:  # noqa: BLE001 - that it is no Exception is the point
-            caught.append(error)
-
-    with intercepted():
-        with routed(session_of()):
-            thread = threading.Thread(target=stray)
-            thread.start()
-            thread.join()
-        assert server.count == 0
-        stray()
-    assert len(caught) == 1
-    assert isinstance(caught[0], CassetteMissError)
-    assert "belongs to no trial" in str(caught[0])
-    assert server.count == 1
 
 
 async def test_a_task_that_outlives_its_trial_is_refused(server: Any) -> None:
@@ -192,7 +167,9 @@ def test_the_proof_is_asked_of_each_client_before_the_first_trial() -> None:
         "print(*asked[0], len(asked))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib3", "1"]
+    *names, times = done.stdout.split()
+    assert {"aiohttp", "http.client", "httpx", "httpx2", "requests", "urllib3"} <= set(names)
+    assert times == "1"
 
 
 def test_interception_counts_its_nesting(server: Any) -> None:
@@ -353,20 +330,3 @@ def test_outside_trials_a_vcr_cassette_works_as_ever(library: Any, server: Any, 
             assert library.get(f"{server.url}/a").text == live
         assert_in_path()
     assert server.count == 1
-
-
-def test_a_bare_thread_fails_the_trial_that_may_have_started_it(server: Any) -> None:
-    """An agent whose thread swallows the refusal does not pass for that."""
-
-    def ask() -> None:
-        with suppress(BaseException):
-            httpx2.get(f"{server.url}/a")
-
-    session = session_of()
-    with intercepted(), routed(session):
-        thread = threading.Thread(target=ask)
-        thread.start()
-        thread.join()
-    assert server.count == 0
-    assert session.mismatch is not None
-    assert "belongs to no trial" in session.mismatch.cause

@@ -24,6 +24,7 @@ store = Store()
 ''',
     "shop/agent.py": '''\
 import asyncio
+import contextvars
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -71,9 +72,9 @@ async def ask_async(text):
 
 
 def ask_bare(text):
-    """A thread that gets no context."""
+    """A thread whose work is torn out of its context."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(find_order, "1").result()
+        return pool.submit(contextvars.Context().run, find_order, "1").result()
 ''',
     "conftest.py": '''\
 import harness
@@ -215,7 +216,10 @@ def test_a_thread_without_context_reaches_neither_world_nor_database(
     with running_provider([tmp_path / "order-1.script.yaml"]) as url:
         done = project.record(url)
     assert f"{what} was called from a thread that belongs to no trial while one is under way" in done.text
-    assert "start the thread with asyncio.to_thread, or run its work in contextvars.copy_context()" in done.text
+    assert (
+        "start the thread inside the trial, use a ThreadPoolExecutor, or run its work in contextvars.copy_context()"
+        in done.text
+    )
     assert "the real database was asked" not in done.text
 
 

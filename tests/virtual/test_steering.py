@@ -89,7 +89,7 @@ def test_clock_and_waiting_agree() -> None:
 
 
 def test_threads_and_tasks_of_a_trial_belong_to_it() -> None:
-    """A thread started by `asyncio.to_thread` sees the trial's time; one that was started bare does not."""
+    """A thread that the trial starts sees its time, with its context or without; one that is older does not."""
     seen: list[float] = []
 
     async def main() -> None:
@@ -97,11 +97,16 @@ def test_threads_and_tasks_of_a_trial_belong_to_it() -> None:
         bare = threading.Thread(target=lambda: seen.append(time.time()))
         bare.start()
         bare.join()
+        asked.set()
+        older.join()
 
+    asked = threading.Event()
+    older = threading.Thread(target=lambda: (asked.wait(), seen.append(time.time())))
+    older.start()
     with steered(), steering(sources()):
         asyncio.run(main())
-    assert seen[0] == 1_700_000_000
-    assert seen[1] > 1_780_000_000
+    assert seen[:2] == [1_700_000_000, 1_700_000_000]
+    assert seen[2] > 1_780_000_000
 
 
 def test_a_user_who_travels_around_us() -> None:
