@@ -154,13 +154,14 @@ def make_project(root: Path, count: int, subjects: Sequence[str] = ("desk",)) ->
     """A project with a folder of that many scenarios for each subject; each has its own question and recording.
 
     ``desk`` is the agent itself, ``reference`` the same on :class:`harness.Agent`. Of each the first scenario is
-    recorded by ``harness record``, and the others are made of that: what their orders are called is all that differs.
+    recorded by ``harness record``, and all are made of that: what their orders are called is all that differs, and that
+    they come from the provider's own address, as those of a user do.
     """
     root.mkdir(parents=True)
     (root / "pyproject.toml").write_text("[tool.harness]\n")
     (root / "conftest.py").write_text(_CONFTEST)
     shutil.copy(AGENT, root)
-    first, *others = questions(count)
+    first = questions(1)[0]
     for subject in subjects:
         (root / "scenarios" / subject).mkdir(parents=True)
         _write_scenario(root, subject, first)
@@ -168,7 +169,7 @@ def make_project(root: Path, count: int, subjects: Sequence[str] = ("desk",)) ->
         run_harness(root, "record", OPENAI_BASE_URL=url, OPENAI_API_KEY="simulated")
     for subject in subjects:
         recorded = load_cassette(root / f"cassettes/{subject}/order-{first}/default/1.yaml")
-        for number in others:
+        for number in questions(count):
             _write_scenario(root, subject, number)
             _write_recording(root, subject, number, recorded)
     return root
@@ -186,15 +187,21 @@ def _write_recording(root: Path, subject: str, number: int, recorded: Cassette) 
     def renumber(part: HttpRequest | HttpResponse) -> HttpRequest | HttpResponse:
         return part.model_copy(update={"body": part.body.replace(b"%d" % first, b"%d" % number)})
 
+    uri = {"uri": "https://api.openai.com/v1/chat/completions"}
     exchanges = [
-        each.model_copy(update={"request": renumber(each.request), "response": renumber(each.response)})
+        each.model_copy(
+            update={
+                "request": renumber(each.request).model_copy(update=uri),
+                "response": renumber(each.response),
+            }
+        )
         for each in recorded.exchanges
     ]
     assert recorded.metadata is not None
     texts = recorded.metadata.texts | {"input": digest([ask(number)])}
     metadata = recorded.metadata.model_copy(update={"scenario": name, "texts": texts})
     file = root / "cassettes" / name / "default/1.yaml"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(write_cassette(Cassette(metadata=metadata, exchanges=tuple(exchanges))))
 
 
