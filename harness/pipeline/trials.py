@@ -71,9 +71,15 @@ async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) 
 def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[None, None, T]]) -> T | Trial:
     """Run a replay on a loop of its own. What the agent left running there is cancelled with it."""
     make_loop = partial(VirtualLoop, patience=plan.project.trial_timeout)
+    replayed: list[T] = []
+
+    async def keep() -> None:
+        replayed.append(await replay())  # as the task's result, the runner's signal handler would print all of it
+
     with _REPLAYING, asyncio.Runner(loop_factory=make_loop) as runner:
         try:
-            return runner.run(replay())
+            runner.run(keep())
+            return replayed[0]
         except InterceptionError as error:
             return _bare_trial(case, number, Outcome.ERRORED, str(error))
         except StalledError as error:
