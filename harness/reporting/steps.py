@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from harness.records.base import Record
+from harness.records.indented import indented
 from harness.records.message import AssistantMessage, Message, ToolResult
 from harness.records.trace import (
     AgentRaised,
@@ -89,7 +90,7 @@ def pretty(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
     line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _SHORT else json.dumps(value, indent=2, ensure_ascii=False)
+    return line if len(line) <= _SHORT else indented(value, 2)
 
 
 def steps_of(events: Iterable[Event]) -> Iterator[Step]:

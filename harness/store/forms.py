@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 
 from harness.records.base import Record
+from harness.records.indented import indented
 from harness.records.run import Run
 
 __all__ = ["csv_text", "json_text"]
@@ -15,7 +15,7 @@ __all__ = ["csv_text", "json_text"]
 def json_text(record: Record) -> str:
     """A record as indented JSON, one line per value so that a review shows small differences."""
     data = record.model_dump(mode="json", exclude_defaults=False)
-    return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return indented(data, 1, allow_nan=False) + "\n"
 
 
 def csv_text(run: Run) -> str:

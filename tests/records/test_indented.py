@@ -1,0 +1,45 @@
+"""JSON that people read is Python's own, to the byte."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from harness.records.indented import indented
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
+VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
+
+
+@given(VALUES, st.sampled_from([1, 2]))
+@example({"a": [1e16, 1e-5, -0.0, 5e-324, 10**40]}, 1)
+@example(["1e5", "NaN", "ends in 1e5,\n", {}, [], '\x00\x1f\x7f\u2028\\/"é\U0001f600'], 2)
+@example(1e22, 1)
+def test_like_pythons_own(value: object, indent: int) -> None:
+    """Whatever the value, the text is what json.dumps gives."""
+    assert indented(value, indent) == json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\ud83d\ude00"])
+def test_halves_of_characters(text: str) -> None:
+    """Half a character stays what it is."""
+    assert indented([text], 1) == json.dumps([text], ensure_ascii=False, indent=1)
+
+
+def test_deep_nesting() -> None:
+    """What nests deeper than Pydantic goes is written all the same."""
+    value: object = 1
+    for _ in range(400):
+        value = [value]
+    assert indented(value, 1) == json.dumps(value, indent=1)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number(number: float) -> None:
+    """What JSON has no word for is refused where the caller can't have it."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        indented({"a": number}, 1, allow_nan=False)
