@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -74,17 +75,12 @@ def canonical_text(value: JsonValue) -> str:
 
 def place_of(request: HttpRequest) -> str:
     """Where on its host a request goes: method, path and query. Of a key that stands twice the order counts."""
-    parts = urlsplit(request.uri)
-    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
-    if is_model_api(request):
-        pairs = [pair for pair in pairs if pair[0] not in _VOLATILE_QUERY]
-    return json.dumps([request.method.upper(), parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
+    return _place(request.method, request.uri)
 
 
 def origin_of(request: HttpRequest) -> str:
     """Scheme, host and port."""
-    parts = urlsplit(request.uri)
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    return _origin(request.uri)
 
 
 def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
@@ -95,7 +91,27 @@ def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
 
 def is_model_api(request: HttpRequest) -> bool:
     """Whether a request goes to where one of the protocols that we read is spoken."""
-    return request.method.upper() == "POST" and api_of(urlsplit(request.uri).path) is not None
+    return _is_model_api(request.method, request.uri)
+
+
+@lru_cache(maxsize=256)
+def _place(method: str, uri: str) -> str:
+    """Kept, because an agent sends nearly all its requests to one place."""
+    parts = urlsplit(uri)
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    if _is_model_api(method, uri):
+        pairs = [pair for pair in pairs if pair[0] not in _VOLATILE_QUERY]
+    return json.dumps([method.upper(), parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
+
+
+@lru_cache(maxsize=256)
+def _origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _is_model_api(method: str, uri: str) -> bool:
+    return method.upper() == "POST" and api_of(urlsplit(uri).path) is not None
 
 
 def _read_object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

@@ -107,7 +107,9 @@ class Playback:
 
     def _chunks(self) -> Iterator[tuple[int, bytes]]:
         response, start = self.exchange.response, 0
-        for chunk in response.chunks or (Chunk(size=len(response.body), at=self.exchange.duration),):
+        if not response.chunks:
+            yield self._end, response.body
+        for chunk in response.chunks:
             yield self.exchange.started + chunk.at, response.body[start : start + chunk.size]
             start += chunk.size
 
