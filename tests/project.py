@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.warm import Done, warm
+
 __all__ = ["DESK", "Done", "MiniProject"]
 
 _KEEP = ("PATH", "HOME", "PYTHONPATH", "LANG", "TMPDIR", "SYSTEMROOT")
+_DOORS = {
+    "harness": "import sys; from harness.cli import main; sys.exit(main())",
+    "pytest": "import sys, pytest; sys.exit(pytest.main())",
+}
 
 DESK: Mapping[str, str] = {
     "pyproject.toml": '[tool.harness]\njudge_model = "claude-haiku-4-5"\n',
@@ -87,20 +93,6 @@ rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        """All that it printed."""
-        return self.out + self.err
-
-
-@dataclass(frozen=True, slots=True)
 class MiniProject:
     """A folder with files. Commands run in processes of their own, without this one's keys and settings."""
 
@@ -122,15 +114,26 @@ class MiniProject:
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
         return self.write({name: text.replace(old, new)})
 
-    def harness(self, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
-        """Run the ``harness`` command."""
-        return self._run("import sys; from harness.cli import main; sys.exit(main())", arguments, cwd, environ)
+    def harness(self, *arguments: str, cwd: Path | None = None, cold: bool = False, **environ: str) -> Done:
+        """Run the ``harness`` command; ``cold`` where the process itself, or what it imports, is the matter."""
+        return self._enter("harness", arguments, cwd or self.root, environ, cold=cold)
 
-    def pytest(self, *arguments: str, **environ: str) -> Done:
+    def pytest(self, *arguments: str, cold: bool = False, **environ: str) -> Done:
         """Run pytest."""
-        return self._run(
-            "import sys, pytest; sys.exit(pytest.main())", ("-p", "no:cacheprovider", *arguments), None, environ
+        return self._enter("pytest", ("-p", "no:cacheprovider", *arguments), self.root, environ, cold=cold)
+
+    def run(self, code: str, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
+        """Run Python code in a process from scratch."""
+        done = subprocess.run(
+            [self.python, "-c", code, *arguments],
+            cwd=cwd or self.root,
+            env=_environ(environ),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def record(self, url: str, *arguments: str) -> Done:
         """Record from a simulated provider."""
@@ -148,15 +151,17 @@ class MiniProject:
         data: dict[str, Any] = json.loads((self.root / out / "results.json").read_text(encoding="utf-8"))
         return data
 
-    def _run(self, code: str, arguments: tuple[str, ...], cwd: Path | None, environ: Mapping[str, str]) -> Done:
-        kept = {name: os.environ[name] for name in _KEEP if name in os.environ}
-        done = subprocess.run(
-            [self.python, "-c", code, *arguments],
-            cwd=cwd or self.root,
-            env={**kept, "PYTHONDONTWRITEBYTECODE": "1", **environ},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+    def _enter(
+        self, door: str, arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str], *, cold: bool
+    ) -> Done:
+        # what Python reads as it starts, and a package of the project's own, can't be given to a process that is forked
+        cold = cold or any(name.startswith("PYTHON") for name in environ) or (cwd / "harness").is_dir()
+        cold = cold or self.python != sys.executable
+        if cold or not hasattr(os, "fork"):
+            return self.run(_DOORS[door], *arguments, cwd=cwd, **environ)
+        return warm().open(door, cwd, arguments, _environ(environ))
+
+
+def _environ(more: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in _KEEP if name in os.environ}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **more}

@@ -7,10 +7,9 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from harness.cassettes import load_cassette
 from tests.cassettes.conftest import CHAT
-from tests.crash.warm import Ended, Warm, warm
 from tests.project import MiniProject
+from tests.warm import Done, Warm, warm
 
 CANARY = "tok9f3Kq7Zw2Lx8Vb5Nm1"
 """A secret that the agent sends with every request, and that no file may hold."""
@@ -117,7 +116,7 @@ class Lifecycle(RuleBasedStateMachine):
         if hasattr(self, "root"):
             shutil.rmtree(self.root)
 
-    def run(self, *arguments: str, at: int | None = None) -> Ended:
+    def run(self, *arguments: str, at: int | None = None) -> Done:
         """One command; killed at an instant where one is given."""
         keys = {"OPENAI_BASE_URL": self.provider.url, "OPENAI_API_KEY": f"sk-{CANARY}", "PARTNER_TOKEN": CANARY}
         done = self.process.run(self.root, *arguments, at=at, **keys)
@@ -273,10 +272,8 @@ class Lifecycle(RuleBasedStateMachine):
 def test_a_project_keeps_its_promises() -> None:
     """Any order of commands, edits and crashes."""
     provider = Provider()
-    with ExitStack() as stack:
-        process: Any = stack.enter_context(warm())
-        stack.enter_context(running(provider))
-        kind = type("Living", (Lifecycle,), {"process": process, "provider": provider})
+    with running(provider):
+        kind = type("Living", (Lifecycle,), {"process": warm(), "provider": provider})
         examples = max(settings().max_examples // 25, 1)
         kind.TestCase.settings = settings(max_examples=examples, stateful_step_count=12)
         kind.TestCase().runTest()

@@ -91,7 +91,7 @@ def edits(draw: st.DrawFn) -> str:
 @example(sealed(write_cassette(cassette()).replace("string: |+\n", "string: |+\n\n", 1)))
 @example(sealed(write_cassette(cassette()).replace("        data: 1\n", "        data: 1\n          \n", 1)))
 @example(sealed(write_cassette(cassette()).replace("        data: 1\n", "        \tdata: 1\n", 1)))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=settings().max_examples * 2)
 def test_an_edited_file_is_read_alike_or_left_alone(text: str) -> None:
     """Whatever the line reader accepts, the YAML reader takes for the same."""
     read = read_lines(text.encode())

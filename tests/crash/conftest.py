@@ -8,15 +8,14 @@ import pytest
 
 from harness.providers.simulated import running_provider
 from tests.crash.teller import TELLER
-from tests.crash.warm import Warm, warm
 from tests.project import MiniProject
+from tests.warm import Warm, warm
 
 
 @pytest.fixture(scope="package")
-def harness() -> Iterator[Warm]:
+def harness() -> Warm:
     """A process that runs commands."""
-    with warm() as process:
-        yield process
+    return warm()
 
 
 @pytest.fixture(scope="package")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.crash.teller import kept, keys, make
-from tests.crash.warm import Warm
 from tests.project import MiniProject
+from tests.warm import Warm
 
 KILLS = 25
 

@@ -11,8 +11,8 @@ import pytest
 from harness.cassettes import Journal, load_cassette
 from harness.providers.simulated import running_provider
 from tests.crash.teller import heard, kept, keys, make
-from tests.crash.warm import Warm
 from tests.project import MiniProject
+from tests.warm import Warm
 
 KILLS = 200
 PARTS = 8

@@ -10,8 +10,8 @@ from harness.cassettes import Journal, load_cassette
 from harness.providers.simulated import running_provider
 from harness.records.exchange import Cassette
 from tests.crash.teller import keys, make
-from tests.crash.warm import Warm
 from tests.project import DESK, MiniProject
+from tests.warm import Warm
 
 VERDICT = "match: {system: You judge}\nrules:\n  - json: {mark: %s, reason: fine}\n"
 STORED = """\

@@ -111,7 +111,8 @@ def test_a():
 """
         }
     )
-    done = MiniProject(tmp_path).pytest("-q", "-p", "no:xdist", "-p", "no:asyncio", "-p", "no:hypothesispytest")
+    quiet = ("-p", "no:xdist", "-p", "no:asyncio", "-p", "no:hypothesispytest")
+    done = MiniProject(tmp_path).pytest("-q", *quiet, cold=True)
     assert done.code == 0, done.text
     assert "harness" not in done.text
     assert not (tmp_path / "reports").exists()

@@ -34,7 +34,7 @@ def run(project: MiniProject, peer: str, *arguments: str, first: bool = True, **
     folder = Path(FOLDER or "", peer).resolve()
     code = f"import sys, pytest; sys.path.{add}{str(folder)!r}); sys.exit(pytest.main())"
     ignored = ("-W", "ignore::pytest.PytestRemovedIn10Warning") if hasattr(pytest, "PytestRemovedIn10Warning") else ()
-    return project._run(code, ("-q", "-p", "no:cacheprovider", *ignored, *arguments), None, environ)
+    return project.run(code, "-q", "-p", "no:cacheprovider", *ignored, *arguments, **environ)
 
 
 @pytest.fixture

@@ -51,8 +51,8 @@ def test_standing_back(project: MiniProject, tmp_path: Path, entry: str, module:
     add = "insert(0, " if first else "append("
     code = f"import sys, pytest; sys.path.{add}{str(tmp_path / 'theirs')!r}); sys.exit(pytest.main())"
     arguments = ("-q", "-p", "no:cacheprovider", "--strict-markers", "test_it.py")
-    done = project._run(code, arguments, None, {})
+    done = project.run(code, *arguments)
     assert done.code == 0, done.text
-    blocked = project._run(code, (*arguments, "-p", f"no:{entry}"), None, {})
+    blocked = project.run(code, *arguments, "-p", f"no:{entry}")
     assert "1 failed" in blocked.out, blocked.text
     assert "PlainCassette" in blocked.out

@@ -123,7 +123,7 @@ NO_CHANGE: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> MiniProject:
-    """A copy of the shipped project, the package included, that a test may break."""
+    """A copy of the shipped project that a test may break."""
     return copy_shipped(tmp_path)
 
 
@@ -136,11 +136,10 @@ def sound() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_planted_regression_is_caught(shipped: MiniProject, name: str) -> None:
+def test_planted_regression_is_caught(tmp_path: Path, name: str) -> None:
     """The edit turns exactly its own scenarios, with the code, the turn, the cause and the command."""
     planted = PLANTED[name]
-    for edit in planted.edits:
-        shipped.edit(*edit)
+    shipped = copy_shipped(tmp_path, planted.edits)
     done = shipped.harness("run")
     expected = {
         scenario: planted.outcome if scenario.startswith(planted.turns) and before != "skipped" else before
@@ -158,10 +157,9 @@ def test_planted_regression_is_caught(shipped: MiniProject, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_CHANGE)
-def test_what_is_no_change_stays_green(shipped: MiniProject, name: str) -> None:
+def test_what_is_no_change_stays_green(tmp_path: Path, name: str) -> None:
     """An edit that no model and no user can notice turns nothing."""
-    for edit in NO_CHANGE[name]:
-        shipped.edit(*edit)
+    shipped = copy_shipped(tmp_path, NO_CHANGE[name])
     done = shipped.harness("run")
     assert (done.code, outcomes(shipped)) == (0, sound()), done.text
 

@@ -173,9 +173,7 @@ CODE: Mapping[str, tuple[tuple[tuple[str, str, str], ...], str, str]] = {
 def test_edited_code(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     """Whatever an agent does, its scenario gets a verdict, and the closing line says what differs."""
     edits, outcome, says = CODE[name]
-    project = copy_shipped(tmp_path_factory.mktemp("edited"))
-    for edit in edits:
-        project.edit(*edit)
+    project = copy_shipped(tmp_path_factory.mktemp("edited"), edits)
     done = project.harness("run", "scenarios/support/two-refunds.yaml")
     assert done.code == {"failed": 1, "stale": 3, "passed": 0}[outcome], done.text
     assert outcomes(project) == {"support/two-refunds": outcome}
