@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from harness.commands import authoring, drift, interchange, moving, recovering, results, running, scan
-from harness.commands.console import say
+from harness.commands.console import say, speak_any_text
 from harness.errors import ExitCode, HarnessError
 
 __all__ = ["main"]
@@ -16,6 +16,7 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is :class:`harness.errors.ExitCode`."""
+    speak_any_text()
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], ExitCode] = arguments.command
     try:

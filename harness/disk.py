@@ -17,8 +17,23 @@ from pathlib import Path
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Lock", "is_staged", "locked", "naming", "put", "stage", "sweep", "sync_folder", "write_whole"]
+__all__ = [
+    "MOVES_OPEN_FILES",
+    "Lock",
+    "is_staged",
+    "locked",
+    "naming",
+    "put",
+    "stage",
+    "sweep",
+    "sync_folder",
+    "write_whole",
+]
 
+MOVES_OPEN_FILES = sys.platform != "win32"
+"""Whether a file that is open can be renamed, replaced or removed. Where it can't, we have no locks either."""
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Windows would write another line end for each of ours."""
 _STAGED = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
 
@@ -121,16 +136,20 @@ class Lock:
         """``held`` says whether it was got. Raises :class:`OSError` where the file can't be written."""
         self.held = False
         """Whether no other process has it."""
+        self.handle: int | None = None
+        """The open file, until it is released."""
         while True:
-            self.handle = os.open(file, os.O_RDWR | (os.O_CREAT if create else 0), 0o644)
+            self.handle = os.open(file, os.O_RDWR | _BINARY | (os.O_CREAT if create else 0), 0o644)
             self.held = sys.platform == "win32" or _lock(self.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not self.held or _is_at(self.handle, file):
                 return
             self.release()  # it was replaced or removed between the two
 
     def release(self) -> None:
-        """Leave it to others."""
-        os.close(self.handle)
+        """Leave it to others, if that has not been done."""
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
     def __enter__(self) -> Lock:
         return self

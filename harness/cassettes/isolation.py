@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import socket
 import struct
@@ -12,6 +11,9 @@ import threading
 from pathlib import Path
 
 from harness.errors import IsolationError
+
+if sys.platform == "linux":
+    import fcntl
 
 __all__ = ["isolate"]
 
@@ -33,9 +35,9 @@ def isolate() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if user != 0:
         _call(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET))
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        Path("/proc/self/setgroups").write_bytes(b"deny")
+        Path("/proc/self/uid_map").write_bytes(b"%d %d 1" % (user, user))
+        Path("/proc/self/gid_map").write_bytes(b"%d %d 1" % (group, group))
     else:
         _call(libc.unshare(_CLONE_NEWNET))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:

@@ -28,7 +28,7 @@ from harness.cassettes.files import shown
 from harness.cassettes.interactions import read_exchanges
 from harness.cassettes.reading import UnreadableError, read_yaml
 from harness.cassettes.writing import write_exchange, write_head
-from harness.disk import Lock, locked, naming, put, stage
+from harness.disk import MOVES_OPEN_FILES, Lock, locked, naming, put, stage
 from harness.errors import CassetteError, UnwritableError
 from harness.records.exchange import Cassette, CassetteMetadata, Ending, Exchange
 
@@ -68,6 +68,8 @@ class Journal:
                     raise CassetteError(
                         f"{shown(self.path)}:1: another process is recording this trial; wait until it has ended"
                     )
+                if not MOVES_OPEN_FILES:
+                    lock.release()
                 self._put(data)
         except OSError as error:
             raise UnwritableError(
@@ -78,8 +80,10 @@ class Journal:
     def _put(self, data: bytes) -> None:
         try:
             staged = stage(self.path, data)
-            self._lock = Lock(staged)
+            if MOVES_OPEN_FILES:
+                self._lock = Lock(staged)
             put(staged, self.path)
+            self._lock = self._lock or Lock(self.path)
         except OSError:
             self.release()
             if not self.path.stat().st_size:
@@ -99,6 +103,8 @@ class Journal:
     def drop(self) -> None:
         """Remove the journal: its cassette is written. One that another process has begun since is its own."""
         if self.path.is_file() and self._claim():
+            if not MOVES_OPEN_FILES:
+                self.release()
             self.path.unlink(missing_ok=True)
         self.release()
 
@@ -118,9 +124,9 @@ class Journal:
         return True
 
     def _append(self, data: bytes) -> None:
-        if self._lock is None:
+        handle = self._lock.handle if self._lock else None
+        if handle is None:
             return
-        handle = self._lock.handle
         try:
             os.lseek(handle, self._size, os.SEEK_SET)
             written = 0

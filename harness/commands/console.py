@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from harness.errors import ExitCode
 
@@ -27,6 +28,7 @@ __all__ = [
     "print_lines",
     "print_results",
     "say",
+    "speak_any_text",
 ]
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type no public name
@@ -57,6 +59,13 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
+
+
+def speak_any_text() -> None:
+    """Print what the streams' coding has no character for as an escape: a pipe on Windows knows no arrow."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
@@ -98,7 +107,12 @@ def print_lines(lines: Iterable[Line]) -> None:
 def _coloured() -> bool:
     if os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or _shows_escapes(sys.stdout)
+
+
+def _shows_escapes(stream: TextIO) -> bool:
+    """Whether it is a terminal that takes them: Windows has consoles that print them as they are."""
+    return stream.isatty() and (sys.platform != "win32" or "WT_SESSION" in os.environ or "TERM" in os.environ)
 
 
 class Progress:
@@ -107,7 +121,7 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
-        self._live = sys.stderr.isatty()
+        self._live = _shows_escapes(sys.stderr)
 
     def hear(self, part: Run) -> None:
         """A case has ended."""

@@ -40,7 +40,7 @@ def _drift(arguments: argparse.Namespace) -> ExitCode:
             progress.clear()
     if arguments.json:
         findings = [found.model_dump(mode="json", by_alias=True) for found in drift.findings]
-        say(json.dumps(findings, ensure_ascii=False, indent=1))
+        say(json.dumps(findings, indent=1))
     else:
         print_lines(render_drift(drift))
     return drift.exit_code
