@@ -28,7 +28,9 @@ class Surroundings:
         self._memory = self._folder / "memory"
         self._memory.mkdir()
         self._world = self._folder / "world.json"
-        self._world.write_text(json.dumps(task.world.state, ensure_ascii=False, indent=2), encoding="utf-8")
+        self._world.write_text(
+            json.dumps(task.world.state, ensure_ascii=False, indent=2), encoding="utf-8", newline="\n"
+        )
         self._gateway = Gateway(base_urls)
 
     def environ(self, turn: int) -> dict[str, str]:
