@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
 from harness.cassettes.patching import Function, Patch
+from harness.cassettes.pools import in_this_loop
 from harness.cassettes.routing import meet, route
 from harness.cassettes.sessions import Playback, Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
@@ -58,7 +59,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
             await met.wait()
             return _respond(module, replay, met, request)
         with _noting(module, met):
-            response = await real(self, request)
+            response = await real(in_this_loop(self), request)
         return _teed(module, response, tee, met)
 
     return handle_async_request

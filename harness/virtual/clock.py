@@ -23,12 +23,12 @@ class VirtualClock:
 
     def now(self) -> int:
         """Nanoseconds since the trial began."""
-        line = self._line()
+        line = self.line()
         return self._loop.now if line is None else line.now
 
     def advance_to(self, instant: int) -> None:
         """Let time pass at once, for code that can't wait: it blocks, in a thread or in the loop itself."""
-        line = self._line()
+        line = self.line()
         if line is None:
             self._loop.advance_to(instant)
         else:
@@ -36,11 +36,21 @@ class VirtualClock:
 
     async def wait_until(self, instant: int) -> None:
         """Wait for an instant, while others go on."""
-        await self._loop.wait_until(instant)
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, VirtualLoop):
+            await loop.wait_until(instant)
+        else:  # of a kind, or from a time, that we have no hand in
+            self.advance_to(instant)
+            await asyncio.sleep(0)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
+
+    @property
+    def loop(self) -> VirtualLoop:
+        """The trial's own loop."""
+        return self._loop
 
     def fork(self) -> Line:
         """The line of a thread that is started now."""
@@ -50,7 +60,8 @@ class VirtualClock:
         """Whether a line is of this trial."""
         return line.loop is self._loop
 
-    def _line(self) -> Line | None:
+    def line(self) -> Line | None:
+        """The running thread's; None in the loop's own thread, whose time is the loop's."""
         if threading.get_ident() == self._home:
             return None
         return current_line(self._loop) or open_line(self._loop, self._loop.now)

@@ -37,6 +37,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """One trial's loop. ``patience`` is how many wall seconds it may take before :class:`StalledError` ends it."""
 
     def __init__(self, *, patience: float) -> None:
+        self._trial: VirtualLoop = self
+        """The trial's own loop: another one where this is a further loop of the same trial."""
+        self._left: list[Callable[[], None]] = []
         self._now = 0
         self._deadline = _wall() + patience
         self._patience = patience
@@ -73,7 +76,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]  # typeshed wants its own type variables
         """As in any loop; time stands still until the job is done, then goes on to where the job's own has come."""
         self._jobs += 1
-        line = Line(self, self._now)
+        line = Line(self._trial, self._now)
         if executor is None or isinstance(executor, ThreadPoolExecutor):  # others want what they can send elsewhere
             func, args = run_job, (line, func, *args)
         done = super().run_in_executor(executor, func, *args)
@@ -81,6 +84,16 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         done.add_done_callback(partial(self._end_job, line, handed))
         handed.add_done_callback(partial(_pass_on_cancel, done))
         return handed
+
+    def when_closed(self, callback: Callable[[], None]) -> None:
+        """Have something called when the trial is over and its threads have ended."""
+        self._left.append(callback)
+
+    def close(self) -> None:
+        """As any loop; what was to be done then is done."""
+        while self._left:
+            self._left.pop()()
+        super().close()
 
     async def shutdown_default_executor(self, *args: Any, **options: Any) -> None:
         """As in any loop; what it allows the threads to end in is wall time, so the loop's own stands still."""
@@ -93,7 +106,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]  # typeshed wants its own type variables
         """As in any loop; it happens no earlier than in the thread that asks for it."""
-        line = current_line(self)
+        line = current_line(self._trial)
         if line is not None and line.now > self._now:
             return super().call_soon_threadsafe(self._call_no_earlier, line.now, callback, args, **options)
         return super().call_soon_threadsafe(callback, *args, **options)
@@ -141,7 +154,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._check_patience()
             return events
         if selector.leads_elsewhere:
-            self.exact = False
+            self._trial.exact = False
             began = _wall()
             events = selector.poll(self._bounded(timeout))
             self._now += round((_wall() - began) * NANOSECONDS)

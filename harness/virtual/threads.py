@@ -18,6 +18,7 @@ from harness.virtual.clock import VirtualClock
 from harness.virtual.handing import hand_on_at_start, hand_on_at_submit
 from harness.virtual.lines import Line, run_job
 from harness.virtual.loop import NANOSECONDS
+from harness.virtual.nested import POLICY, make_loop
 from harness.virtual.sources import current_clock
 
 __all__ = ["HANDOVERS", "in_order", "wait_in_order"]
@@ -43,16 +44,27 @@ def _submit(real: Any) -> Any:
 
 def _result(real: Any) -> Any:
     def result(future: Any, timeout: float | None = None) -> Any:
-        clock, line = _trial_clock(), _line_of(future)
-        if clock is None or line is None:
+        clock = _trial_clock()
+        if clock is None:
             return real(future, timeout)
         try:
             return real(future, timeout)
         finally:
-            if future.done():
+            line = _line_of(future)  # only now: who answers may give it one
+            if line is not None and future.done():
                 _join_within(clock, line.now, timeout)
 
     return result
+
+
+def _settle(real: Any) -> Any:
+    def settle(future: Any, value: Any) -> None:
+        clock = _trial_clock()
+        if clock is not None and _line_of(future) is None:  # of no pool: a loop in another thread answers with it
+            future.harness_line = clock.fork()
+        real(future, value)
+
+    return settle
 
 
 def _join_within(clock: VirtualClock, instant: int, timeout: float | None) -> None:
@@ -204,6 +216,8 @@ HANDOVERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (futures.ThreadPoolExecutor, "submit", _submit),
     (futures.Future, "result", _result),
     (futures.Future, "exception", _result),
+    (futures.Future, "set_result", _settle),
+    (futures.Future, "set_exception", _settle),
     (futures.as_completed, "__code__", _as_completed_code),  # imported by name everywhere, so that only this is shared
     (futures.wait, "__code__", _wait_code),
     (threading.Thread, "start", _start),
@@ -212,5 +226,6 @@ HANDOVERS: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = (
     (threading.Event, "wait", _wait),
     (queue.Queue, "put", _put),
     (queue.Queue, "get", _get),
+    (POLICY, "new_event_loop", make_loop),
 )
 """Whose methods are replaced while a trial may run, their names, and what makes ours from the real one."""

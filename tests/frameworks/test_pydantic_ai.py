@@ -1,0 +1,108 @@
+"""docs/frameworks/pydantic-ai.md, done: agents of Pydantic AI as they are, recorded, replayed, broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.project import MiniProject
+
+THANKS = """\
+match: {user: "order 1042!"}
+rules:
+  - when: {turn: 1, user: Thanks}
+    call: [{tool: greet, arguments: {about: "Thank them for order 1042!"}}]
+  - when: {tool: greet, result: You are welcome}
+    say: You are so welcome; order 1042 was a pleasure.
+  - when: {user: Thank them}
+    say: You are welcome.
+"""
+SCRIPTS = {
+    "parcel": """\
+match: {user: Where is order 1042}
+rules:
+  - when: {turn: 1}
+    call:
+      - {tool: find_order, arguments: {order_id: "1042"}}
+      - {tool: days_in_transit, arguments: {carrier: Red Van}}
+  - when: {tool: days_in_transit, result: "2"}
+    call: [{tool: final_result, arguments: {order_id: "1042", status: shipped, days: 2}}]
+""",
+    "thanks": THANKS.replace("match: {", "match: {model: claude-haiku-4-5, "),
+    "thanks-streamed": THANKS,
+}
+REPORT = '''\
+
+
+def reported(result):
+    """What Pydantic AI says of a run: its usage, and the calls and returns among its messages."""
+    calls = {}
+    for message in result.all_messages():
+        for part in message.parts:
+            if part.part_kind == "tool-call":
+                calls[part.tool_call_id] = [part.tool_name, part.args_as_dict(), None]
+            elif part.part_kind == "tool-return" and part.tool_name != "final_result":  # which no model is told
+                calls[part.tool_call_id][2] = part.model_response_str()
+    return {
+        "model_calls": result.usage.requests,
+        "input_tokens": result.usage.input_tokens,
+        "output_tokens": result.usage.output_tokens,
+        "tool_calls": calls,
+    }
+'''
+KEEP = '    task.world.state["reported"] = reported(result)\n'
+TOLD = {
+    "import harness\n": f"import harness\n{REPORT}",
+    "await parcels.run(task.input, deps=task.world.state)\n": (
+        f"await parcels.run(task.input, deps=task.world.state)\n{KEEP}"
+    ),
+    "desk.run_sync(task.input, deps=task.world.state)\n": f"desk.run_sync(task.input, deps=task.world.state)\n{KEEP}",
+    "stream_text(delta=True)]\n": f"stream_text(delta=True)]\n{KEEP}",
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
+    """The page's project, recorded and replayed once."""
+    project = record(MiniProject(tmp_path_factory.mktemp("pydantic"), python), "pydantic-ai", SCRIPTS, TOLD)
+    replay(project, "first")
+    return project
+
+
+@pytest.fixture
+def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
+    """A copy that a test may break."""
+    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
+
+
+def test_replays_are_equal(recorded: MiniProject) -> None:
+    """Two replays and one by pytest write the same bytes."""
+    first = (recorded.root / "first/results.json").read_bytes()
+    assert replay(recorded, "second") == first
+    assert replay(recorded, "third", by="pytest") == first
+
+
+def test_the_trace_is_what_the_framework_reports(recorded: MiniProject) -> None:
+    """Model calls, tokens, and each tool call with arguments and result: the wire tells what the messages tell."""
+    for trial in trials(recorded, "first"):
+        assert seen(trial) == reported(trial)
+        assert seen(trial)["model_calls"] == (2 if trial["scenario"].startswith("parcel") else 3)
+
+
+def test_a_prompt_edit_is_stale(desk: MiniProject) -> None:
+    """One word of an agent's instructions, and every conversation that it took part in is stale."""
+    done = after(desk, ("desk.py", "Be brief and kind.", "Be brief."))
+    assert done.code == 3, done.text
+    assert re.search(r"thanks-1 +stale +turn 2: system prompt, line 1", done.text)
+    assert re.search(r"parcel-0 +passed", done.text)
+
+
+def test_a_tool_edit_is_caught(desk: MiniProject) -> None:
+    """A tool that returns something else has changed what the agent does."""
+    done = after(desk, ("desk.py", 'ctx.deps["carriers"][carrier]', 'ctx.deps["carriers"][carrier] + 1'))
+    assert done.code == 1, done.text
+    assert "turn 2" in done.text
