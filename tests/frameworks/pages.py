@@ -43,19 +43,23 @@ def record(
 ) -> MiniProject:
     """Write down what a page shows, its scenarios many times over, and record all of them at once.
 
-    ``scripts`` says what the model answers, by the name of the scenario. ``told`` maps lines of the page's conftest to
+    ``scripts`` says what the model answers, by the name of the scenario; one named ``parcel.topic`` is a second for
+    ``parcel``. ``told`` maps lines of the page's conftest to
     what stands there in the test: the subject also leaves in ``task.world.state["reported"]`` what the framework itself
     says of its run, in the form of :func:`seen`. The agent is the page's, to the letter.
     """
     files = shown(page)
     scenarios = {name: files.pop(name) for name in list(files) if name.startswith("scenarios/")}
-    assert sorted(scripts) == sorted(Path(name).stem for name in scenarios)
+    assert {name.partition(".")[0] for name in scripts} == {Path(name).stem for name in scenarios}
     for number in range(MANY):
         name, text = list(scenarios.items())[number % len(scenarios)]
         stem, order = Path(name).stem, str(2000 + number)
         assert ORDER in text
         files[f"scenarios/{stem}-{number}.yaml"] = text.replace(ORDER, order)
-        files[f"scenarios/{stem}-{number}.script.yaml"] = scripts[stem].replace(ORDER, order)
+        for script, answers in scripts.items():
+            if script.partition(".")[0] == stem:
+                name = script.replace(stem, f"{stem}-{number}", 1)
+                files[f"scenarios/{name}.script.yaml"] = answers.replace(ORDER, order)
     project.write(files)
     for line, instead in told.items():
         project.edit("conftest.py", line, instead)

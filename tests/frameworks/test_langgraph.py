@@ -1,0 +1,123 @@
+"""docs/frameworks/langgraph.md, done: a graph with an agent inside as it is, recorded, replayed, broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.project import MiniProject
+
+SCRIPTS = {
+    "parcel": """\
+match: {user: Where is order 1042}
+rules:
+  - when: {turn: 1, user: Where}
+    call:
+      - {tool: find_order, arguments: {order_id: "1042"}}
+      - {tool: days_in_transit, arguments: {carrier: Red Van}}
+  - when: {tool: days_in_transit, result: "2"}
+    json: {order_id: "1042", status: shipped, days: 2}
+""",
+    "parcel.topic": """\
+match: {user: Where is order 1042, system: What is this about}
+rules:
+  - json: {topic: parcel}
+""",
+    "thanks": """\
+match: {user: "order 1042!"}
+rules:
+  - say: You are welcome; order 1042 was a pleasure.
+""",
+    "thanks.topic": """\
+match: {user: "order 1042!", system: What is this about}
+rules:
+  - json: {topic: other}
+""",
+}
+REPORT = '''\
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+
+
+class Usage(UsageMetadataCallbackHandler):
+    """Also counts how often a model answered."""
+
+    calls = 0
+
+    def on_llm_end(self, response, **options):
+        self.calls += 1
+        super().on_llm_end(response, **options)
+
+
+def reported(usage, state):
+    """What LangChain says of a run: its usage, and the tool calls and results among its messages."""
+    calls = {}
+    for message in state["messages"]:
+        for call in getattr(message, "tool_calls", ()):
+            calls[call["id"]] = [call["name"], call["args"]]
+        if message.type == "tool":
+            calls[message.tool_call_id].append(message.content)
+    return {
+        "model_calls": usage.calls,
+        "input_tokens": sum(each["input_tokens"] for each in usage.usage_metadata.values()),
+        "output_tokens": sum(each["output_tokens"] for each in usage.usage_metadata.values()),
+        "tool_calls": calls,
+    }
+'''
+COUNT = '    usage = Usage()\n    config = {"callbacks": [usage]}\n'
+KEEP = '    task.world.state["reported"] = reported(usage, state)\n'
+CALL, STREAM = "desk.invoke(said, ", "desk.astream(said, "
+TOLD = {
+    "import harness\n": f"import harness\n{REPORT}",
+    f"    state = {CALL}": f"{COUNT}    state = {CALL}config, ",
+    '    return state["structured_response"]': f'{KEEP}    return state["structured_response"]',
+    f"    async for state in {STREAM}": f"{COUNT}    async for state in {STREAM}config, ",
+    '    return state["messages"]': f'{KEEP}    return state["messages"]',
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
+    """The page's project, recorded and replayed once."""
+    project = record(MiniProject(tmp_path_factory.mktemp("langgraph"), python), "langgraph", SCRIPTS, TOLD)
+    replay(project, "first")
+    return project
+
+
+@pytest.fixture
+def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
+    """A copy that a test may break."""
+    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
+
+
+def test_replays_are_equal(recorded: MiniProject) -> None:
+    """Two replays and one by pytest write the same bytes."""
+    first = (recorded.root / "first/results.json").read_bytes()
+    assert replay(recorded, "second") == first
+    assert replay(recorded, "third", by="pytest") == first
+
+
+def test_the_trace_is_what_the_framework_reports(recorded: MiniProject) -> None:
+    """Model calls, tokens, and each tool call with arguments and result: the wire tells what LangChain tells."""
+    counts = set()
+    for trial in trials(recorded, "first"):
+        assert seen(trial) == reported(trial)
+        counts.add(seen(trial)["model_calls"])
+    assert counts == {2, 3}
+
+
+def test_a_prompt_edit_is_stale(desk: MiniProject) -> None:
+    """One word of an agent's instructions, and every conversation that it took part in is stale."""
+    done = after(desk, ("desk.py", "Then answer.", "Then answer briefly."))
+    assert done.code == 3, done.text
+    assert re.search(r"parcel-0 +stale +turn 2: system prompt, line 1", done.text)
+
+
+def test_a_tool_edit_is_caught(desk: MiniProject) -> None:
+    """A tool that returns something else has changed what the agent does."""
+    done = after(desk, ("desk.py", 'runtime.context["carriers"][carrier]', 'runtime.context["carriers"][carrier] + 1'))
+    assert done.code == 1, done.text
+    assert "turn 3" in done.text
