@@ -65,7 +65,10 @@ def _find_lacks(project: Project, scenario: Scenario, registry: Registry) -> Ite
 
 def _find_lacks_of_mocks(scenario: Scenario, subject: Subject, world: World) -> Iterator[tuple[_Path, str]]:
     if scenario.mocks and isinstance(subject.agent, Command | Endpoint):
-        yield ("mocks",), f"subject {subject.name!r} is a program, whose tools run in it and can't be mocked from here"
+        what = (
+            f"subject {subject.name!r} is a program, whose tools run in it, where they can't be mocked; remove `mocks`"
+        )
+        yield ("mocks",), what
         return
     if scenario.mocks and not world.mockable:
         hint = "name them in `tools=` or `replace=` where it is registered"

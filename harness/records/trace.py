@@ -168,6 +168,8 @@ class ToolCalled(Record):
     """Whether the arguments are raw text because they are not JSON."""
     at_provider: bool = Field(default=False, exclude_if=operator.not_)
     """Whether the provider ran it (web search, code, a remote MCP server): the agent had no part in it."""
+    mocked: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether a mock of the scenario is known to have answered, and not the tool."""
     result: str | None
     """What the next request handed to the model; None where no request did. Of a tool that ran at the provider: what
     the reply shows of it."""

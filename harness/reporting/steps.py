@@ -233,6 +233,8 @@ def _tool(event: ToolCalled) -> Step:
     facts = []
     if event.not_json:
         facts.append("arguments are no JSON")
+    if event.mocked:
+        facts.append("mocked")
     if event.at_provider:
         facts.append("ran at the provider" if event.result is not None else "ran at the provider, result not shown")
     if event.result is None and not event.at_provider:

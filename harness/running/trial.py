@@ -20,6 +20,7 @@ from harness.registry import Subject
 from harness.seams import Seams
 from harness.settings import Project
 from harness.subjects.conversation import Conversation, answer_turn, begin, make_world, plain_state
+from harness.subjects.mocking import mark_mocked
 from harness.subjects.task import Task, acting_on
 from harness.wire.trace import read_events, total_cost, total_usage
 
@@ -83,6 +84,7 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
             failure = error
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
     trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised, conversation.inexact)
+    trace = trace.model_copy(update={"events": tuple(mark_mocked(trace.events, world.mocked))})
     live = session.live if isinstance(session, ExtendSession) else session
     if isinstance(live, RecordSession):
         unreachable = f"{raised.type}: {raised.message}" if raised and _is_providers(failure, session) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from inspect import Parameter, Signature
 from typing import Any
@@ -18,8 +18,9 @@ from harness.agent.schemas import explain_faults
 from harness.records.base import JsonObject
 from harness.records.likeness import contains
 from harness.records.mock import Mock, Mocks
+from harness.records.trace import Event, ToolCalled
 
-__all__ = ["MockFault", "find_mock_faults", "mock_function"]
+__all__ = ["MockFault", "find_mock_faults", "mark_mocked", "mock_function"]
 
 MockFault = tuple[tuple[str | int, ...], str]
 """The path below ``mocks`` of what is wrong, and what that is."""
@@ -76,6 +77,27 @@ def find_mock_faults(functions: Mapping[str, Callable[..., Any]], mocks: Mapping
                     yield (name, number, "when", key), f"tool {name!r} {fault}"
             if mock.raises is None and (fault := _fault(mock.returns, signature.return_annotation)):
                 yield (name, number, "returns"), f"is no result of {name!r}: {fault}; write one that its type allows"
+
+
+def mark_mocked(events: Iterable[Event], calls: Iterable[tuple[str, JsonObject]]) -> Iterator[Event]:
+    """The events, each tool call marked of which it is known that a mock answered it.
+
+    ``calls`` are the mocked ones, with all their arguments: a model may leave out those that have a default.
+    """
+    left = list(calls)
+    for event in events:
+        found = None
+        if isinstance(event, ToolCalled):
+            given = event.arguments
+            fitting = (
+                number for number, (name, all_of) in enumerate(left) if name == event.name and contains(all_of, given)
+            )
+            found = next(fitting, None)
+        if found is None:
+            yield event
+        else:
+            del left[found]
+            yield event.model_copy(update={"mocked": True})
 
 
 def _fits(when: JsonObject, arguments: Mapping[str, Any], signature: Signature) -> bool:

@@ -101,18 +101,23 @@ def find_world(what: str, concerned: Callable[[World], bool] = lambda _: True) -
 
     Where it may belong to one all the same, through a thread that was started without its context, each trial under way
     fails, whatever its agent does with the :class:`CassetteMissError` that is raised: the real data would be met in
-    silence. ``concerned`` tells for which worlds that matters; ``what`` was called.
+    silence. So it is with code whose trial has ended. ``concerned`` tells for which worlds that matters; ``what`` was
+    called.
     """
     world = _CURRENT.get()
-    if world is None and any(map(concerned, tuple(_UNDER_WAY))):
+    under_way = tuple(_UNDER_WAY)
+    if world in under_way or not any(map(concerned, under_way if world is None else (world,))):
+        return world
+    if world is None:
         cause = (
             f"{what} was called from a thread that belongs to no trial while one is under way; start the thread inside "
             "the trial, use a ThreadPoolExecutor, or run its work in contextvars.copy_context()"
         )
-        for session in suspects():
-            session.refuse(cause, what)
-        raise CassetteMissError(cause)
-    return world
+    else:
+        cause = f"{what} was called after its trial had ended; wait in the agent for what it started"
+    for session in suspects():
+        session.refuse(cause, what)
+    raise CassetteMissError(cause)
 
 
 @contextmanager

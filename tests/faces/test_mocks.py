@@ -73,6 +73,9 @@ def test_a_flaky_tool_is_recorded_and_replayed(copied: MiniProject) -> None:
         "The arguments of find_order do not fit its parameters",
         '{"status":"shipped"}',
     ]
+    assert [call.get("mocked", False) for call in calls] == [True, False, True]
+    shown = copied.harness("show", "reports/latest/results.json")
+    assert shown.out.count("mocked") == 2
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from harness.errors import BadInputError
 from harness.loading import check_references, digest, load_scenarios, read_rubric, text_digests
 from harness.records.scenario import Case, Scenario
-from harness.registry import Registry, Subject
+from harness.registry import Registry, Subject, command
 from harness.settings import Project
 from harness.subjects.task import World
 
@@ -177,6 +177,18 @@ def test_mocks_of_a_subject_without_tools(project: Project, registry: Registry) 
     faults = check_references(project, load_scenarios(project), registry)
     hint = "name them in `tools=` or `replace=` where it is registered"
     assert [str(fault) for fault in faults] == [f"scenarios/x.yaml:5:1: subject 'desk' has no tools to mock; {hint}"]
+
+
+def test_mocks_of_a_program(project: Project) -> None:
+    """A program's tools run in it, and the message says so."""
+    (project.scenarios / "x.yaml").write_text(
+        "description: d\nsubject: desk\ninput: hello\nlimits: {tokens: 1}\n" + MOCKS
+    )
+    registry = Registry()
+    command("desk", ["python3", "desk.py"], registry=registry)
+    (fault,) = check_references(project, load_scenarios(project), registry)
+    what = "subject 'desk' is a program, whose tools run in it, where they can't be mocked; remove `mocks`"
+    assert str(fault) == f"scenarios/x.yaml:5:1: {what}"
 
 
 def test_a_place_that_can_not_be_replaced(project: Project, registry: Registry) -> None:

@@ -18,7 +18,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError, validate_call
 from harness.errors import ToolError
 from harness.records.likeness import contains
 from harness.records.mock import Mocks
-from harness.subjects.mocking import find_mock_faults
+from harness.records.trace import ToolCalled
+from harness.subjects.mocking import find_mock_faults, mark_mocked
 from harness.subjects.task import World
 
 MOCKS: TypeAdapter[dict[str, Mocks]] = TypeAdapter(dict[str, Mocks])
@@ -273,3 +274,16 @@ def test_what_fits_is_no_fault() -> None:
     mocks = {"anything": [{"when": {"options": {"a": 1}}, "returns": ["x"]}, {"returns": None}]}
     assert list(find_mock_faults(functions, MOCKS.validate_python(mocks))) == []
     assert json.loads(MOCKS.dump_json(MOCKS.validate_python(mocks)))["anything"][1]["returns"] is None
+
+
+def test_calls_that_a_mock_answered_are_marked() -> None:
+    """By name and arguments, each once; a call that the tool answered, and one that was refused, is not."""
+
+    def call(**arguments: Any) -> ToolCalled:
+        return ToolCalled(turn=1, call_id="c", name="find_order", arguments=arguments, result="r")
+
+    world = make_world({"find_order": {"when": {"order_id": "1"}, "returns": {}, "times": 1}})
+    for order_id in ("2", "1", "1"):
+        find(world, order_id=order_id)
+    events = [call(order_id="2"), call(order="1"), call(order_id="1"), call(order_id="1")]
+    assert [event.mocked for event in mark_mocked(events, world.mocked)] == [False, False, True, False]  # type: ignore[union-attr]

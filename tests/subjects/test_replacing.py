@@ -16,7 +16,7 @@ import pytest
 from harness.errors import CassetteMissError, RegistryError
 from harness.records.mock import Mock
 from harness.registry import Subject
-from harness.subjects.python import make_world
+from harness.subjects.conversation import make_world
 from harness.subjects.replacing import check_replacements, replacing
 from harness.subjects.task import World, acting_on, current_world
 
@@ -202,6 +202,19 @@ def test_a_thread_without_context_does_not_reach_the_original(shop: Any) -> None
         with acting_on(world_of(subject("other"))):
             assert in_a_thread(lambda: shop.find("1")) is None
         assert in_a_thread(lambda: shop.find("1")) is None
+
+
+def test_what_outlives_its_trial_reaches_nothing(shop: Any) -> None:
+    """A task or thread that its trial left behind meets neither the world of that trial nor the original."""
+    entry = subject(find=find)
+    with replacing([entry]):
+        with acting_on(world_of(entry)):
+            left = contextvars.copy_context()
+            assert left.run(shop.find, "1") == "mine 1"
+        for call in (lambda: shop.find("1"), current_world):
+            with pytest.raises(CassetteMissError, match="was called after its trial had ended; wait in the agent for"):
+                left.run(call)
+        assert shop.find("1") == "real 1"
 
 
 def test_somebody_elses_replacement_stays(shop: Any) -> None:
