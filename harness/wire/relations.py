@@ -56,7 +56,7 @@ def relate(placed: Sequence[Placed], turns: Sequence[str], outputs: Sequence[Jso
     tops = [thread for thread in threads if id(thread) not in found]
     main, ground = view.main_of(tops, found)
     for thread in tops:
-        found[id(thread)] = Standing(thread, Role.MAIN, ground) if thread is main else view.beside(thread)
+        found[id(thread)] = Standing(thread, Role.MAIN, ground) if thread is main else view.beside(thread, tops)
     ordered = sorted((found[id(thread)] for thread in threads), key=lambda one: one.role is not Role.MAIN)
     for number, standing in enumerate(ordered, 1):
         standing.number = number
@@ -106,12 +106,12 @@ class _View:
                 return left[0], ground
         return None, ""
 
-    def beside(self, thread: Thread) -> Standing:
+    def beside(self, thread: Thread, tops: Sequence[Thread]) -> Standing:
         """The standing of a conversation that nothing began and that is not the main one."""
         heard = self._enters(thread)
         if heard:
             return Standing(thread, Role.FEEDER, "its last reply stands in what another one was told", heard)
-        if _is_aside(thread) and not self._sent_back(thread) and not any(map(self._answers, thread.placed)):
+        if self._is_lost(thread) and not all(map(self._is_lost, tops)):
             return Standing(thread, Role.SIDE, "no request and no answer holds its reply")
         ground = "nothing shows how it belongs to the others"
         if thread.twin is not None:
@@ -132,7 +132,7 @@ class _View:
 
     def _taken_over(self, thread: Thread, origin: Thread) -> Standing:
         last = thread.placed[-1]
-        if not _is_aside(thread) or self._sent_back(thread) or any(map(self._answers, thread.placed)):
+        if not self._is_lost(thread):
             return Standing(thread, Role.HANDOFF, "it goes on with the messages of another one", origin)
         if self._outputs or last is not self._placed[-1]:
             return Standing(thread, Role.SIDE, "it read another one's messages; nothing holds its reply", origin)
@@ -164,6 +164,10 @@ class _View:
         """Whether a reply is what the agent answered the user."""
         said = _said(placed)
         return bool(said) and any(_says(output, said) for output in self._outputs)
+
+    def _is_lost(self, thread: Thread) -> bool:
+        """Whether it has no tools, and none of its replies is in a later request as the model's words or answers."""
+        return _is_aside(thread) and not self._sent_back(thread) and not any(map(self._answers, thread.placed))
 
     def _sent_back(self, thread: Thread) -> bool:
         """Whether a later request holds one of its replies as the model's words."""

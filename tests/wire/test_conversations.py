@@ -183,6 +183,12 @@ def test_what_nothing_tells_is_unknown() -> None:
     assert [one.number for one in conversations_in(events)] == [1, 2]
 
 
+def test_where_all_replies_are_lost_none_is_called_a_side_call() -> None:
+    """Two calls without tools whose replies nothing holds: either may be the agent."""
+    events = read(exchange([user("One.")], says("Aye."), at=0), exchange([user("Two.")], says("No."), at=2))
+    assert [one.role for one in conversations_in(events)] == [Role.UNKNOWN, Role.UNKNOWN]
+
+
 def test_a_shortened_history_is_the_same_conversation_by_what_is_left() -> None:
     """An agent that drops its oldest messages goes on; only what is new is shown as sent, and the ground is named."""
     search = asks(("s1", "search", {"q": "trains"}))
