@@ -107,7 +107,8 @@ class _Finder:
         else:
             known, sharing = self._history.sharing(atoms)
             link = self._find(call, atoms, known, [self.placed[index] for index in sharing])
-            fresh = self._unseen(messages) if link.linked == _BY_TAIL else _after(messages, known)
+            rewritten = link.linked in (_BY_TAIL, _BY_POINT)
+            fresh = self._unseen(messages) if rewritten else _after(messages, known)
         placed = Placed(len(self.placed), call, link.thread, fresh, link.linked, link.unsure)
         link.thread.placed.append(placed)
         self.placed.append(placed)

@@ -183,6 +183,19 @@ def test_what_nothing_tells_is_unknown() -> None:
     assert [one.number for one in conversations_in(events)] == [1, 2]
 
 
+def test_results_between_the_calls_of_one_reply_are_no_new_words() -> None:
+    """An agent that puts each result behind its call rewrites the reply: what the model said stays the model's."""
+    both = asks(("a", "search", {"q": "a"}), ("b", "search", {"q": "b"}))
+    split = [asks(("a", "search", {"q": "a"})), tool_result("a", "A"), asks(("b", "search", {"q": "b"}))]
+    events = read(
+        exchange([TASK], both, at=0, **CLERK),
+        exchange([TASK, *split, tool_result("b", "B")], DONE, at=2, **CLERK),
+    )
+    assert members(events) == [1, 1]
+    assert calls_in(events)[1].sent == ()
+    assert [call.result for call in tool_calls_in(events)] == ["A", "B"]
+
+
 def test_where_all_replies_are_lost_none_is_called_a_side_call() -> None:
     """Two calls without tools whose replies nothing holds: either may be the agent."""
     events = read(exchange([user("One.")], says("Aye."), at=0), exchange([user("Two.")], says("No."), at=2))

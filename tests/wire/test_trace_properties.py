@@ -40,6 +40,9 @@ def trials(draw: st.DrawFn) -> list[tuple[Exchange, int]]:
         made = exchange(messages, reply, at=number, took=took / 10, status=status, **agent)
         if draw(st.integers(0, 9)) == 0:
             made = made.model_copy(update={"request": HttpRequest(method="GET", uri="https://example.org/tides")})
+        failed = [each for each, _ in played if each.response.status != 200]
+        if failed and draw(st.booleans()):
+            made = made.model_copy(update={"request": failed[-1].request})
         turn = played[-1][1] + draw(st.integers(0, 1)) if played else 1
         played.append((made, min(turn, 2)))
         if reply:
