@@ -6,9 +6,12 @@ import pytest
 
 from harness.comparing import compare
 from harness.records.comparison import Change
+from harness.records.message import UserMessage
 from harness.records.outcome import Outcome
 from harness.records.run import CaseResult, Run, Trial
 from harness.records.score import Score, ScorerKind, ScoreStatus
+from harness.records.trace import Conversation, Event, FailedAttempt, ModelCall, ToolCalled, Trace
+from tests.reporting.threaded import threaded_trace
 from tests.traces import make_trace
 
 
@@ -102,3 +105,53 @@ def test_removed_only_where_the_run_was_whole() -> None:
     """What a selection left out was not removed."""
     assert compare(NONE, make_run(), whole=False).cases == ()
     assert compare(NONE, make_run(), whole=True).cases[0].change is Change.REMOVED
+
+
+def as_written_before(trace: Trace) -> Trace:
+    """The trace as versions before conversations wrote it: each failed attempt a call of its own, nothing else new."""
+    events: list[Event] = []
+    for event in trace.events:
+        if isinstance(event, ModelCall):
+            plain = event.model_copy(update={"attempts": (), "linked": "", "unsure": "", "conversation": 1})
+            failed = [{"reply": None, "status": one.status, "error": "older words"} for one in event.attempts]
+            calls = [plain.model_copy(update=changes) for changes in (*failed, {})]
+            events += [calls[0], *(call.model_copy(update={"sent": ()}) for call in calls[1:])]
+        elif not isinstance(event, Conversation) and not (isinstance(event, ToolCalled) and event.at_provider):
+            events.append(event)
+    return trace.model_copy(update={"events": tuple(events)})
+
+
+def test_a_baseline_of_an_earlier_version_is_no_other_conversation() -> None:
+    """Folding, conversations and what ran at the provider make no difference; another status of a failure does."""
+    now = make_run()
+    threaded = threaded_trace()
+    trials = tuple(trial.model_copy(update={"trace": threaded}) for trial in now.trials)
+    now = now.model_copy(update={"trials": trials})
+    old = tuple(trial.model_copy(update={"trace": as_written_before(threaded)}) for trial in trials)
+    before = Run.model_validate_json(now.model_copy(update={"trials": old}).model_dump_json())
+    (same,) = compare(now, before, whole=True).cases
+    assert (same.change, same.reason) == (Change.UNCHANGED, "")
+    attempt = FailedAttempt(turn=9, status=500, error="", started=0, duration=1)
+    call = threaded.model_calls[0]
+    worse = tuple(
+        call.model_copy(update={"attempts": (attempt,)}) if event is call else event for event in threaded.events
+    )
+    other = tuple(trial.model_copy(update={"trace": threaded.model_copy(update={"events": worse})}) for trial in trials)
+    (changed,) = compare(now.model_copy(update={"trials": other}), before, whole=True).cases
+    assert changed.reason == "other than accepted: conversation"
+
+
+def test_messages_that_an_earlier_version_showed_again_are_known() -> None:
+    """A baseline shows the rest of a shortened history once more; that is no other conversation."""
+    now = make_run()
+    trace = make_trace(("find_order", {}))
+    first, second = trace.model_calls
+    assert first.reply is not None
+    again = second.model_copy(update={"sent": (UserMessage(text="Please help."), first.reply)})
+    events = tuple(again if event is second else event for event in trace.events)
+    runs = [
+        now.model_copy(update={"trials": tuple(trial.model_copy(update={"trace": one}) for trial in now.trials)})
+        for one in (trace, trace.model_copy(update={"events": events}))
+    ]
+    (same,) = compare(*runs, whole=True).cases
+    assert (same.change, same.reason) == (Change.UNCHANGED, "")

@@ -20,6 +20,7 @@ from harness.cli import _parser
 from harness.errors import ExitCode
 from harness.providers.simulated import running_provider
 from harness.records.outcome import Outcome
+from harness.records.trace import Role
 from harness.reporting.standing import Standing
 from harness.settings import _KNOWN
 from tests.architecture.test_floors import FLOORS
@@ -185,6 +186,12 @@ def test_the_exit_codes_are_in_the_table() -> None:
     assert order
     codes = [ExitCode(int(code)) for code in order.groups()]
     assert [ExitCode.worst(codes[place:]) for place in range(4)] == codes
+
+
+def test_every_role_is_in_the_table() -> None:
+    """What a conversation can be to the others is explained, each with its ground."""
+    words = set(re.findall(r"^\| ([a-z-]+) \|", (ROOT / "docs/trace.md").read_text(encoding="utf-8"), re.M))
+    assert {role.value.replace("_", "-") for role in Role} <= words
 
 
 def test_every_standing_is_in_the_table() -> None:
