@@ -65,7 +65,8 @@ class Gateway:
         """What the program finds in its environment: where its providers are, and that all else goes here as well."""
         bases = {name: f"http://{self.address}/{name}{url.path}" for name, url in self._upstreams.items()}
         proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://{self.address}")
-        return {**bases, **proxies, **{name.lower(): url for name, url in proxies.items()}}
+        lowered = {name.lower(): url for name, url in proxies.items()}
+        return {**bases, **proxies, **lowered, "NODE_USE_ENV_PROXY": "1"}  # without which Node heeds none of them
 
     def close(self) -> None:
         """Forward nothing more."""
