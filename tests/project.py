@@ -135,7 +135,7 @@ class MiniProject:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def record(self, url: str, *arguments: str) -> Done:
+    def record(self, url: str, *arguments: str, **environ: str) -> Done:
         """Record from a simulated provider."""
         return self.harness(
             "record",
@@ -144,6 +144,7 @@ class MiniProject:
             ANTHROPIC_BASE_URL=url,
             OPENAI_API_KEY="simulated",
             ANTHROPIC_API_KEY="simulated",
+            **environ,
         )
 
     def results(self, out: str = "reports/latest") -> dict[str, Any]:

@@ -41,6 +41,7 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     add_selection(run)
     run.add_argument("--isolated", action="store_true", help="replay in a network of its own (Linux)")
     run.add_argument("--mode", choices=("replay", "extend", "live"), default="replay", help="default: replay")
+    run.add_argument("--pace", choices=("fast", "real"), default="fast", help="real: recorded times elapse on the wall")
     _add_extent(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="where the report goes; default: reports/latest")
     run.add_argument("-o", dest="single", type=Path, metavar="FILE", help="also one FILE.{html,json,xml,md,csv}")
@@ -67,6 +68,9 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.single:
         pipeline.check_single(arguments.single)
     mode = pipeline.Mode(arguments.mode)
+    if arguments.pace == "real" and mode is not pipeline.Mode.REPLAY:
+        print(f"--pace real is for replays; --mode {mode} takes the time that it takes", file=sys.stderr)
+        return ExitCode.USAGE
     if arguments.isolated:
         if mode is not pipeline.Mode.REPLAY:
             print(f"--isolated is for replays; --mode {mode} needs the network", file=sys.stderr)
@@ -136,7 +140,8 @@ def _take(arguments: argparse.Namespace, mode: Mode, concurrency: int) -> tuple[
         cases = pipeline.gather_cases(
             project, arguments.paths, keyword=arguments.keyword, tag=arguments.tag, trials=arguments.trials
         )
-        run = _run_cases(pipeline.Plan(project, mode=mode, concurrency=concurrency), cases)
+        real = getattr(arguments, "pace", "fast") == "real"
+        run = _run_cases(pipeline.Plan(project, mode=mode, concurrency=concurrency, in_real_time=real), cases)
     for attempt in pipeline.attempts():
         print(f"refused: {attempt}", file=sys.stderr)
     facts = pipeline.collect_facts(

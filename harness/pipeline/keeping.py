@@ -14,6 +14,7 @@ from harness.records.exchange import Cassette, CassetteMetadata, Exchange
 from harness.records.scenario import Case
 from harness.settings import Project
 from harness.store import drop_file
+from harness.virtual import current_zone
 
 __all__ = ["begin_recording", "drop_empty", "keep_exchanges", "keep_extension", "keep_recording"]
 
@@ -37,6 +38,7 @@ def begin_recording(
         recorded_at=earlier.recorded_at if earlier else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         recorded_from=_LIVE,
         seed=earlier.seed if earlier else None if judge else secrets.token_hex(4),
+        zone=earlier.zone if earlier else None if judge else current_zone(),
         texts=dict(texts),
     )
 
@@ -58,7 +60,8 @@ def keep_exchanges(
     if earlier is not None and list(map(_said, earlier.exchanges)) == list(map(_said, exchanges)):
         exchanges = earlier.exchanges
         if earlier.metadata is not None:
-            kept = {"recorded_at": earlier.metadata.recorded_at, "seed": earlier.metadata.seed}
+            was = earlier.metadata
+            kept = {"recorded_at": was.recorded_at, "seed": was.seed, "zone": was.zone}
             metadata = metadata.model_copy(update=kept)
     cassette = Cassette(metadata=metadata, exchanges=exchanges)
     _keep(file, cassette, journal, is_new=cassette != earlier)

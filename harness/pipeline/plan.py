@@ -45,6 +45,8 @@ class Plan:
     registry: Registry = field(default_factory=lambda: REGISTRY)
     listen: Listener = lambda _run: None
     seed: int = 0
+    in_real_time: bool = False
+    """Whether the recorded times of a replay elapse on the wall, for those who watch."""
 
     def seams(self, case: Case, trial: int, clock: Clock) -> Seams:
         """The sources of time, identity and chance of one trial: they depend on its name and the seed alone."""

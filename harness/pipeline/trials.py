@@ -28,7 +28,17 @@ from harness.running import Ran, run_trial
 from harness.scoring import conclude_trial, score_trace
 from harness.seams import ExtendedClock, ReplayClock, Seams, SystemClock
 from harness.store import cassette_file, pending_place
-from harness.virtual import NANOSECONDS, Steering, VirtualClock, VirtualLoop, seeded, steering
+from harness.virtual import (
+    NANOSECONDS,
+    EndlessTrial,
+    Steering,
+    VirtualClock,
+    VirtualLoop,
+    seeded,
+    steering,
+    watched,
+    zoned,
+)
 
 __all__ = ["ask_trial", "replay_trial"]
 
@@ -70,20 +80,22 @@ async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) 
 
 def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[None, None, T]]) -> T | Trial:
     """Run a replay on a loop of its own. What the agent left running there is cancelled with it."""
-    make_loop = partial(VirtualLoop, patience=plan.project.trial_timeout)
     replayed: list[T] = []
 
     async def keep() -> None:
         replayed.append(await replay())  # as the task's result, the runner's signal handler would print all of it
 
-    with _REPLAYING, asyncio.Runner(loop_factory=make_loop) as runner:
-        try:
-            runner.run(keep())
-            return replayed[0]
-        except InterceptionError as error:
-            return _bare_trial(case, number, Outcome.ERRORED, str(error))
-        except StalledError as error:
-            return _bare_trial(case, number, Outcome.FAILED, str(error))
+    with _REPLAYING:
+        loop = VirtualLoop(patience=plan.project.trial_timeout, in_real_time=plan.in_real_time)
+        with watched(loop) as watch:
+            try:
+                with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                    runner.run(keep())
+            except InterceptionError as error:
+                return _bare_trial(case, number, Outcome.ERRORED, str(error))
+            except (StalledError, EndlessTrial) as error:
+                return _bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
+        return replayed[0] if watch.says is None else _bare_trial(case, number, Outcome.FAILED, watch.says)
 
 
 async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Ran | Trial:
@@ -105,7 +117,8 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     session = ReplaySession(cassette, clock=clock, volatile=plan.project.volatile, renames=plan.project.renames)
     subject = plan.registry.find_subject(case.scenario.subject)
     seams = plan.seams(case, number, clock)
-    with steering(_sources(seams, cassette.metadata, clock)), seeded(seams.run_id):
+    zone = cassette.metadata.zone if cassette.metadata else None
+    with steering(_sources(seams, cassette.metadata, clock)), seeded(seams.run_id), zoned(zone):
         ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
     return ran if loop.exact else ran.but_inexact(_FOREIGN_SOCKET)
 

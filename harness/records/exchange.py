@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import StringConstraints
 
 from harness.records.base import Name, Nanoseconds, Record
 
 __all__ = ["Cassette", "CassetteMetadata", "Chunk", "Ending", "Exchange", "Headers", "HttpRequest", "HttpResponse"]
+
+Zone = Annotated[str, StringConstraints(pattern=r"^([A-Za-z]{3,6}|<[+-][0-9]{2,4}>)[+-](0[0-9]|1[0-5]):[0-5][0-9]$")]
+"""A name and an offset only: the general form can name a file."""
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case, in the order of the wire; a name may occur more than once."""
@@ -84,6 +90,8 @@ class CassetteMetadata(Record):
     """In words, for a reader: ``live provider`` or that it was simulated."""
     seed: str | None = None
     """What the trial's chance and new ids were drawn from; None where they were not the trial's own."""
+    zone: Zone | None = None
+    """The time zone in force then, as POSIX has it in ``TZ``; None where it was not noted, and is the machine's own."""
     texts: dict[str, str] = {}
     """Digests of what the author wrote when this was recorded (``input``, ``world``, ``rubric``)."""
 

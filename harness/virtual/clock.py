@@ -32,6 +32,7 @@ class VirtualClock:
         if line is None:
             self._loop.advance_to(instant)
         else:
+            self._loop.let_pass(instant)
             line.now = max(line.now, instant)
 
     async def wait_until(self, instant: int) -> None:
@@ -55,6 +56,10 @@ class VirtualClock:
     def fork(self) -> Line:
         """The line of a thread that is started now."""
         return Line(self._loop, self.now())
+
+    def note(self, thread: threading.Thread) -> None:
+        """A thread of the trial is started."""
+        self._loop.threads.add(thread)
 
     def owns(self, line: Line) -> bool:
         """Whether a line is of this trial."""

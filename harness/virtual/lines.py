@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.virtual.loop import VirtualLoop
 
 __all__ = ["Line", "current_line", "open_line", "run_job"]
 
@@ -18,7 +21,7 @@ __all__ = ["Line", "current_line", "open_line", "run_job"]
 class Line:
     """How far one thread, or one job in a pool's thread, has come."""
 
-    loop: object
+    loop: VirtualLoop
     """The loop of its trial."""
     now: int
     """Nanoseconds since the trial began."""
@@ -31,7 +34,7 @@ class _Current(threading.local):
 _CURRENT = _Current()
 
 
-def current_line(loop: object) -> Line | None:
+def current_line(loop: VirtualLoop) -> Line | None:
     """The running thread's line in the trial of this loop; None where nothing is known of its start."""
     line = _CURRENT.line
     if line is None:  # a thread that was started as such carries its own
@@ -39,7 +42,7 @@ def current_line(loop: object) -> Line | None:
     return line if line is not None and line.loop is loop else None
 
 
-def open_line(loop: object, now: int) -> Line:
+def open_line(loop: VirtualLoop, now: int) -> Line:
     """Give the running thread a line, because nobody did when it was started."""
     line = _CURRENT.line = Line(loop, now)
     return line
@@ -48,7 +51,12 @@ def open_line(loop: object, now: int) -> Line:
 def run_job(line: Line, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Run a function on a line of its own: a pool's thread is not where its last job ended."""
     before, _CURRENT.line = _CURRENT.line, line
+    thread, busy = threading.current_thread(), line.loop.threads
+    is_first = thread not in busy
+    busy.add(thread)
     try:
         return function(*args, **options)
     finally:
         _CURRENT.line = before
+        if is_first:
+            busy.discard(thread)

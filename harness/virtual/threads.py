@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
+from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -24,6 +25,10 @@ from harness.virtual.sources import current_clock
 __all__ = ["HANDOVERS", "in_order", "wait_in_order"]
 
 
+_FOR_TRIAL: ContextVar[bool] = ContextVar("harness_for_trial", default=False)
+"""Whether a pool may start a thread here for a trial's job: the thread itself belongs to nobody."""
+
+
 def _trial_clock() -> VirtualClock | None:
     clock = current_clock()
     return clock if isinstance(clock, VirtualClock) else None
@@ -35,7 +40,11 @@ def _submit(real: Any) -> Any:
         if clock is None:
             return real(pool, function, *args, **options)
         line = clock.fork()
-        future = real(pool, run_job, line, function, *args, **options)
+        token = _FOR_TRIAL.set(True)
+        try:
+            future = real(pool, run_job, line, function, *args, **options)
+        finally:
+            _FOR_TRIAL.reset(token)
         future.harness_line = line
         return future
 
@@ -80,6 +89,10 @@ def _start(real: Any) -> Any:
         clock = _trial_clock()
         if clock is not None:
             thread.harness_line = clock.fork()
+            if not thread.daemon:
+                clock.note(thread)
+        if clock is not None or _FOR_TRIAL.get():
+            thread.daemon = True  # whatever it does, it does not keep the process
         real(thread)
 
     return start

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,7 @@ from harness.records.exchange import (
     HttpRequest,
     HttpResponse,
 )
-from tests.project import MiniProject
+from tests.project import DESK, MiniProject
 
 SECOND = 1_000_000_000
 
@@ -155,6 +159,60 @@ def test_what_the_agent_waits_beyond_the_recording_counts(slow: MiniProject) -> 
     assert {trial["trace"]["duration"] for trial in slow.results()["trials"]} == {70 * SECOND}
 
 
+BRIEF = """
+
+def blocking():
+    messages = [{"role": "user", "content": "blocking"}]
+    openai.OpenAI(max_retries=0).chat.completions.create(model="gpt-5-mini", messages=messages)
+
+
+@harness.subject("brief")
+async def brief(task):
+    loop = asyncio.get_running_loop()
+    async for _ in await ask(openai.AsyncOpenAI(), "stream", stream=True):
+        pass
+    streamed = loop.time()
+    await asyncio.to_thread(blocking)
+    return {"seen": [streamed, loop.time()]}
+"""
+
+
+def test_watching_changes_nothing(slow: MiniProject) -> None:
+    """`--pace real` has recorded times elapse on the wall, and writes the same bytes; other modes refuse it."""
+    slow.write({"conftest.py": AGENT["conftest.py"] + BRIEF})
+    slow.write({"scenarios/slow-0.yaml": SCENARIO.replace("subject: slow", "subject: brief")})
+    slow.edit("scenarios/slow-0.yaml", "[0.5, 4.25, 10.0, 20.0, 40.0]", "[10.0, 14.0]")
+    second = Exchange(request=asked("blocking"), response=answered("ok"), started=11 * SECOND, duration=3 * SECOND)
+    save_cassette(slow.root / "cassettes/slow-0/default/1.yaml", Cassette(exchanges=(FORTY_SECONDS[0], second)))
+    texts = []
+    for pace in ("real", "fast"):
+        done = slow.harness("run", "scenarios/slow-0.yaml", "--pace", pace, HARNESS_TRIAL_TIMEOUT="9")
+        assert done.code == 0, done.text
+        texts.append((slow.root / "reports/latest/results.json").read_bytes())
+        if pace == "real":
+            assert json.loads((slow.root / "reports/latest/run.json").read_text())["seconds"] >= 14
+    assert texts[0] == texts[1]
+    assert slow.harness("run", "--mode", "live", "--pace", "real").code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to another process there")
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_control_c_while_watching(slow: MiniProject, kind: str) -> None:
+    """Whoever has seen enough gets the prompt back, though the agent would wait for an hour."""
+    wait = "await asyncio.sleep(3600)" if kind == "async def" else "time.sleep(3600)"
+    agent = f'\n\n@harness.subject("long")\n{kind} long(task):\n    open("begun", "w").close()\n    {wait}\n'
+    slow.write({"conftest.py": f"import time\n{AGENT['conftest.py']}{agent}"})
+    slow.write({"scenarios/slow-0.yaml": SCENARIO.replace("subject: slow", "subject: long")})
+    code = "from harness.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, "run", "scenarios/slow-0.yaml", "--pace", "real"]
+    with subprocess.Popen(command, cwd=slow.root, stderr=subprocess.PIPE) as run:
+        while not (slow.root / "begun").exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(100) == 130
+
+
 def test_a_foreign_socket_is_said(slow: MiniProject) -> None:
     """While a socket leads elsewhere waiting is real: that trial says so in every output, and no other does."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -251,6 +309,72 @@ def test_a_dated_prompt_replays_next_year(tmp_path: Path) -> None:
     first = (tmp_path / "reports/latest/results.json").read_bytes()
     assert project.harness("run").code == 0
     assert (tmp_path / "reports/latest/results.json").read_bytes() == first
+
+
+LOCAL = """\
+import datetime
+import time
+
+import harness
+import openai
+
+
+@harness.subject("dated")
+def dated(task: harness.Task) -> str:
+    '''Puts the local date and time into its request, four ways.'''
+    now = datetime.datetime.now()
+    said = [now.isoformat("T", "minutes"), datetime.date.today().isoformat(), time.strftime("%d. %H:%M")]
+    said.append(datetime.datetime.now(datetime.UTC).astimezone().strftime("%H:%M %z"))
+    client = openai.OpenAI(max_retries=0)
+    client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Today is " + str(said)}])
+    return "ok"
+"""
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has no time zone of a process")
+def test_local_time_is_that_of_the_recording(tmp_path: Path) -> None:
+    """What was recorded in Auckland replays in UTC and New York, where it is still yesterday, in any replay."""
+    project = MiniProject(tmp_path).write(DATED | {"conftest.py": LOCAL})
+    project.edit("scenarios/dated.yaml", "{equals: {waited: true}}", "{contains: ok}")
+    with running_provider([tmp_path / "dated.script.yaml"]) as url:
+        assert project.record(url, TZ="Pacific/Auckland").code == 0
+    file = tmp_path / "cassettes/dated/default/1.yaml"
+    cassette = load_cassette(file)
+    assert cassette.metadata is not None
+    assert cassette.metadata.zone in ("NZDT-13:00", "NZST-12:00")
+    texts = set()
+    for zone in ("UTC", "America/New_York", "Pacific/Auckland"):
+        done = project.harness("run", TZ=zone)
+        assert done.code == 0, done.text
+        texts.add((tmp_path / "reports/latest/results.json").read_bytes())
+    assert len(texts) == 1
+    save_cassette(file, cassette.model_copy(update={"metadata": cassette.metadata.model_copy(update={"zone": None})}))
+    assert project.harness("run", TZ="America/New_York").code != 0
+
+
+def test_recording_again_elsewhere_changes_nothing(tmp_path: Path) -> None:
+    """The same conversation recorded anew in another zone leaves the file as it is."""
+    project = MiniProject(tmp_path).write(DESK)
+    with running_provider([tmp_path / "status.script.yaml"]) as url:
+        assert project.record(url, TZ="Pacific/Auckland").code == 0
+    file = tmp_path / "cassettes/status/default/1.yaml"
+    first = file.read_bytes()
+    with running_provider([tmp_path / "status.script.yaml"]) as url:
+        assert project.record(url, TZ="UTC").code == 0
+    assert b"zone: 'NZ" in first
+    assert file.read_bytes() == first
+
+
+@pytest.mark.parametrize("zone", [":/etc/passwd", "CET-1", "Europe/Berlin", "CET-25:00", "CET-01:00,M3.5.0"])
+def test_a_zone_that_is_none(slow: MiniProject, zone: str) -> None:
+    """A zone is a name and an offset: what could name a file is refused, with its place."""
+    file = slow.root / "cassettes/slow-0/default/1.yaml"
+    slow.edit("cassettes/slow-0/default/1.yaml", "  recorded_from:", f"  zone: '{zone}'\n  recorded_from:")
+    done = slow.harness("run", "scenarios/slow-0.yaml")
+    assert done.code == 2
+    assert file.relative_to(slow.root).as_posix() in done.err
+    assert "zone" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_what_an_agent_leaves_running_ends_with_its_trial(slow: MiniProject) -> None:

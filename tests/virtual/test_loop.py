@@ -67,6 +67,24 @@ def test_instants_are_whole_nanoseconds(instants: list[int]) -> None:
     assert seen == sorted(instants)
 
 
+def test_in_real_time_a_wait_is_one() -> None:
+    """Where somebody watches, time passes on the wall: to the nanosecond as ever, and past the loop's patience."""
+
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        seen = []
+        for instant in (300_000_001, 400_000_007, 1_000_000_000):
+            await loop.wait_until(instant)
+            seen.append(loop.now)
+        return seen
+
+    began = time.monotonic()
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=0.5, in_real_time=True)) as runner:
+        assert runner.run(main()) == [300_000_001, 400_000_007, 1_000_000_000]
+    assert time.monotonic() - began >= 1
+
+
 def test_time_stands_still_for_a_thread() -> None:
     """A timer does not fire while a job in a thread is at work, however long that takes."""
     order: list[str] = []

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import os
 import random
+import secrets
 import threading
 import time
 import uuid
@@ -132,3 +133,19 @@ def test_what_somebody_put_over_ours_stays() -> None:
         assert time.sleep is theirs
     finally:
         time.sleep = real
+
+
+def test_what_the_page_says_is_not_steered() -> None:
+    """A clock imported by name, processor time and `secrets` are the machine's, as docs/time.md says."""
+    by_name = time.monotonic
+    with steered(), steering(sources()):
+        began = by_name(), time.process_time(), time.thread_time()
+        time.sleep(5000)
+        assert by_name() - began[0] < 5000
+        assert time.process_time() - began[1] < 5000
+        assert time.thread_time() - began[2] < 5000
+    drawn = []
+    for _ in range(2):
+        with steered(), steering(sources()):
+            drawn.append((secrets.token_hex(16), random.SystemRandom().random()))
+    assert all(first != second for first, second in zip(*drawn, strict=True))

@@ -22,10 +22,12 @@ from hypothesis import strategies as st
 from harness.virtual import NANOSECONDS, Steering, VirtualClock, VirtualLoop, steered, steering
 
 Agent = Callable[[], Any]
+WALL = time.monotonic
 
 
-def run(agent: Agent) -> Any:
+def run(agent: Agent, *, patience: float = 60, in_real_time: bool = False) -> Any:
     """What a synchronous agent comes to in a trial."""
+    make = partial(VirtualLoop, patience=patience, in_real_time=in_real_time)
 
     async def main() -> Any:
         loop = asyncio.get_running_loop()
@@ -36,7 +38,7 @@ def run(agent: Agent) -> Any:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with steered(), asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=60)) as runner:
+        with steered(), asyncio.Runner(loop_factory=make) as runner:
             return runner.run(main())
     finally:
         sys.setswitchinterval(before)
@@ -156,6 +158,19 @@ def test_outside_a_trial_nothing_changes() -> None:
         assert not hasattr(jobs[0], "harness_line")
     assert futures.as_completed.__module__ == "concurrent.futures._base"
     assert futures.as_completed.__code__.co_filename.endswith("_base.py")
+
+
+def test_in_real_time_a_thread_waits() -> None:
+    """Where somebody watches, threads wait on the wall; that is not held against them, and they see the same times."""
+
+    def agent() -> Any:
+        with ThreadPoolExecutor(2) as pool:
+            jobs = [pool.submit(in_context(pause, seconds)) for seconds in (1.25, 0.5)]
+            return [job.result() for job in jobs]
+
+    began = WALL()
+    assert run(agent, patience=0.75, in_real_time=True) == run(agent) == [1.25, 0.5]
+    assert WALL() - began >= 1.25
 
 
 Plan = tuple[int, list[Any]]
