@@ -130,7 +130,7 @@ class MiniProject:
             env=_environ(environ),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)

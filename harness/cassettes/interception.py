@@ -30,7 +30,7 @@ from harness.cassettes.httpx_route import httpx_patches
 from harness.cassettes.importing import ImportWatch
 from harness.cassettes.patching import Patch
 from harness.cassettes.probing import probe
-from harness.cassettes.routing import covering, keeps_quiet, using
+from harness.cassettes.routing import covering, keeps_quiet, note_trial, using
 from harness.cassettes.sessions import Session
 from harness.errors import InterceptionError
 
@@ -191,5 +191,6 @@ def routed(session: Session) -> Iterator[None]:
     Raises :class:`InterceptionError` where they would not reach it.
     """
     assert_in_path()
+    note_trial(session)
     with using(session):
         yield

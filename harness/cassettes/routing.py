@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from harness.cassettes.sessions import Playback, Recording, ReplaySession, Session
-from harness.cassettes.telemetry import SILENT, is_in_use, service_of
+from harness.cassettes.silence import SILENT
+from harness.cassettes.telemetry import is_in_use, service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import HttpRequest
 from harness.virtual import IN_THREAD, handed_on
@@ -22,6 +23,7 @@ __all__ = [
     "is_forwarding",
     "keeps_quiet",
     "meet",
+    "note_trial",
     "route",
     "suspects",
     "using",
@@ -47,13 +49,10 @@ class _UnderWay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: list[Session] = []
-        self.has_replayed = False
-        """Whether any trial was replayed in this process, be it over."""
 
     def add(self, session: Session) -> None:
         with self._lock:
             self._sessions.append(session)
-            self.has_replayed = self.has_replayed or isinstance(session, ReplaySession)
 
     def remove(self, session: Session) -> None:
         with self._lock:
@@ -65,6 +64,8 @@ class _UnderWay:
 
 
 _UNDER_WAY = _UnderWay()
+_REPLAYED = threading.Event()
+"""Set with the first trial that is replayed in this process."""
 _COVERING = _UnderWay()
 """The sessions of the user's own test functions: one at a time, and one more for each that is nested in it."""
 
@@ -109,12 +110,18 @@ def _is_replays(session: Session | None) -> bool:
     """Whether what code of this trial, or of none, reports may be of a replay: it may be sent long after it."""
     if session is not None:
         return isinstance(session, ReplaySession)
-    return _UNDER_WAY.has_replayed
+    return _REPLAYED.is_set()
+
+
+def note_trial(session: Session) -> None:
+    """Remember that a trial was replayed."""
+    if isinstance(session, ReplaySession):
+        _REPLAYED.set()
 
 
 def keeps_quiet() -> bool:
     """Whether something in this process may still report on a replay, until the process ends."""
-    return _UNDER_WAY.has_replayed and is_in_use()
+    return _REPLAYED.is_set() and is_in_use()
 
 
 def _refuse_all(suspects: Iterable[Session], cause: str, current: str) -> CassetteMissError:

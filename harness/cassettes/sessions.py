@@ -12,6 +12,7 @@ from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
 from harness.cassettes.mismatch import unplayed_mismatch
+from harness.cassettes.telemetry import service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
@@ -156,8 +157,9 @@ class ReplaySession:
 
     @property
     def unplayed(self) -> tuple[Exchange, ...]:
-        """What was recorded and not asked for."""
-        return tuple(self._exchanges[position] for position in self._index.left)
+        """What was recorded and not asked for. Telemetry is never asked for; other tools record it as well."""
+        left = (self._exchanges[position] for position in self._index.left)
+        return tuple(exchange for exchange in left if service_of(exchange.request.uri) is None)
 
     @property
     def recorded(self) -> tuple[Exchange, ...]:

@@ -7,21 +7,13 @@ run finds it where they look for their runs.
 
 from __future__ import annotations
 
-import logging
 import sys
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from harness.cassettes.sessions import Playback
-from harness.errors import CassetteMissError
-from harness.records.exchange import Exchange, HttpRequest, HttpResponse
-from harness.seams import RecordedClock
+__all__ = ["Service", "is_in_use", "service_of"]
 
-__all__ = ["SILENT", "Service", "is_in_use", "service_of"]
-
-_LOG = logging.getLogger(__name__)
 _OTLP = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
 
@@ -73,31 +65,3 @@ def is_in_use(modules: Iterable[str] = sys.modules) -> bool:
     """Whether anything that reports to one of the services has been imported."""
     present = set(modules)
     return any(present.intersection(service.packages) for service in SERVICES)
-
-
-class _Silent:
-    """Answers every report as a service does that has taken it, and says once per service that none was sent."""
-
-    def __init__(self) -> None:
-        self._said: set[str] = set()
-        self._lock = threading.Lock()
-
-    def meet(self, request: HttpRequest) -> Playback:
-        """The answer."""
-        service = service_of(request.uri)
-        name = service.name if service else request.uri
-        with self._lock:
-            is_new = name not in self._said
-            self._said.add(name)
-        if is_new:
-            _LOG.warning("telemetry of %s was not sent: a replay stays offline", name)
-        response = HttpResponse(status=200, reason="OK", headers=(("content-type", "application/json"),), body=b"{}")
-        exchange = Exchange(request=request, response=response, started=0, head=0, duration=0)
-        return Playback(exchange, RecordedClock())
-
-    def refuse(self, cause: str, current: str) -> CassetteMissError:
-        """The error for a report that can't be answered; it concerns no trial."""
-        return CassetteMissError(cause)
-
-
-SILENT = _Silent()

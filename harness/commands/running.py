@@ -120,7 +120,7 @@ def _log(*, verbose: bool) -> None:
         ours.addHandler(logging.NullHandler())
         masked = logging.StreamHandler()
         masked.addFilter(_Once())
-        for unreported in ("cleaning", "telemetry"):  # what was masked, and what was not sent, is in no report
+        for unreported in ("cleaning", "silence"):  # what was masked, and what was not sent, is in no report
             logging.getLogger(f"harness.cassettes.{unreported}").handlers = [masked]
 
 

@@ -179,3 +179,12 @@ def test_deep_json_is_matched_by_its_bytes() -> None:
     """A body that no parser takes is no error."""
     deep = b"[" * 200_000
     assert canonical_key(request(deep), ()) == raw_key(request(deep))
+
+
+def test_the_key_of_the_prompts_cache_plays_no_part() -> None:
+    """No answer depends on it, and frameworks mint one per run; elsewhere a field of that name is like any other."""
+    one, other = ({**BODY, "prompt_cache_key": key} for key in ("run:1", "run:2"))
+    for asked in (BODY, other):
+        assert Index(exchanges_of(request(one)), ()).take(request(asked)) == 0
+    elsewhere = "https://shop.example/search"
+    assert Index(exchanges_of(request(one, elsewhere)), ()).take(request(other, elsewhere)) is None

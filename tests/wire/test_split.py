@@ -148,3 +148,9 @@ def test_the_protocol_of_a_path(path: str, api: Api | None) -> None:
 def test_whether_the_model_has_spoken(item: Any, spoken: bool) -> None:
     """Only what the model itself produced counts."""
     assert has_spoken([{"role": "user", "content": "x"}, item]) is spoken
+
+
+def test_the_key_of_the_prompts_cache_is_no_setting() -> None:
+    """No difference in it is one of the definition."""
+    body = {"model": "m", "messages": [], "prompt_cache_key": "run:1"}
+    assert definition(CHAT, body).settings == {}
