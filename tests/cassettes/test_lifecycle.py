@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -269,6 +271,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert not file.is_file() or CANARY.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its commands are forked, and killed on their way")
 def test_a_project_keeps_its_promises() -> None:
     """Any order of commands, edits and crashes."""
     provider = Provider()

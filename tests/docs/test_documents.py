@@ -113,6 +113,19 @@ def test_the_first_two_lines_are_what_ci_runs() -> None:
     assert "bash .ci/run" in [step.get("run") for step in workflow["jobs"]["test"]["steps"]]
 
 
+def test_ci_covers_what_we_claim() -> None:
+    """Each Python that we claim is in the workflow, oldest and newest on each system; what CI names is there."""
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    pythons = jobs["test"]["strategy"]["matrix"]["python"]
+    claimed = [line.rpartition(" ")[2] for line in PYPROJECT["classifiers"] if "Python :: 3." in line]
+    assert set(claimed) <= set(pythons)
+    laptops = jobs["laptops"]["strategy"]["matrix"]
+    assert laptops == {"os": ["macos-latest", "windows-latest"], "python": [pythons[0], pythons[-1]]}
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in (".ci/run", ".github/workflows/ci.yml")]
+    named = [name for text in texts for name in re.findall(r"tests/[\w/]+(?:\.\w+)?(?![\w{])", text)]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_example_works(tmp_path: Path) -> None:
     """The README's conftest and scenario, with an agent for it to import, are recorded, replayed and accepted."""
     project = MiniProject(tmp_path).write(

@@ -14,6 +14,8 @@ import pytest
 from harness.providers.simulated import running_provider
 from tests.project import MiniProject
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, signals and limits end otherwise there")
+
 HARNESS = "import sys; from harness.cli import main; sys.exit(main())"
 
 
