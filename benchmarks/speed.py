@@ -47,7 +47,7 @@ from harness.registry import REGISTRY
 from harness.seams import Seams
 from harness.settings import Project, placehold_keys
 from harness.store import cassette_file
-from harness.subjects.python import answer_turn, make_world
+from harness.subjects.conversation import answer_turn, begin, make_world
 from harness.subjects.task import Task
 from harness.virtual import Steering, VirtualClock, VirtualLoop, seeded, steered, steering
 
@@ -97,7 +97,7 @@ def replay_block(project: Project, cases: Sequence[Case]) -> Block:
         world = make_world(subject, case.scenario.world)
         task = Task(case.scenario.turns[0], {}, world, project.root, project.scenarios, seams)
         with steering(Steering(random.Random(1), clock, clock.now)), seeded("1"), routed(session):
-            await answer_turn(subject, task)
+            await answer_turn(begin(subject, project), subject.name, task)
         assert session.mismatch is None
         assert not session.unplayed
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import socket
 import threading
@@ -31,9 +32,12 @@ _HOP_BY_HOP = {
     *(b"connection", b"content-length", b"expect", b"host", b"http2-settings", b"keep-alive"),
     *(b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"transfer-encoding"),
 }
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
 _PIECE = 65_536
-_PATIENCE = httpx2.Timeout(600.0, connect=30.0)
-"""Seconds for which a provider may be silent. The program has limits of its own, and is told nothing of this one."""
+_CONNECT, _READ = 30.0, 600.0
+"""Seconds that a provider may take to be reached, and to be silent where the program does not say how long it waits."""
+_PROGRAMS_OWN = b"x-stainless-read-timeout"
+"""In which the official SDKs say how long they wait. Who is no longer waited for is recorded as having stalled."""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -50,9 +54,10 @@ class Gateway:
         self._upstreams = {name: urlsplit(os.environ.get(name) or url) for name, url in known.items()}
         self._context = copy_context()
         self._client = httpx2.Client(
-            verify=tls_context(), timeout=_PATIENCE, limits=httpx2.Limits(max_connections=None), follow_redirects=False
+            verify=tls_context(), limits=httpx2.Limits(max_connections=None), follow_redirects=False
         )
         self._lock = threading.Lock()
+        self._is_closed = False
         self._sockets: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self._bell, self._ring = socket.socketpair()
@@ -72,10 +77,16 @@ class Gateway:
         """Forward nothing more."""
         self._ring.close()
         with self._lock:
+            self._is_closed = True
             for each in self._sockets:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)  # closing alone wakes no thread that reads from it
-        self._client.close()
+            self._close_client()
+
+    def _close_client(self) -> None:
+        """By the last who could still use it."""
+        if self._is_closed and not self._sockets:
+            self._client.close()
 
     def _accept(self) -> None:
         with self._bell, self._listener, selectors.DefaultSelector() as selector:
@@ -90,17 +101,20 @@ class Gateway:
     def _attend(self, accepted: socket.socket) -> None:
         """Serve one connection of the program until either side closes it."""
         with self._lock:
+            if self._is_closed:
+                return accepted.close()
             self._sockets.add(accepted)
         try:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = _Connection(accepted)
-            while self._serve(connection):
+            while not self._is_closed and self._serve(connection):
                 pass
         except (OSError, h11.ProtocolError):
             pass  # the program has gone, or does not speak HTTP: there is nobody to answer
         finally:
             with self._lock:
                 self._sockets.discard(accepted)
+                self._close_client()
             accepted.close()
 
     def _serve(self, connection: _Connection) -> bool:
@@ -129,6 +143,13 @@ class Gateway:
                 return False  # and the body breaks off
         connection.end()
         return True
+
+    def _make_request(self, head: h11.Request, body: bytes) -> httpx2.Request:
+        headers = _to_provider(head)
+        own = dict(headers).get(_PROGRAMS_OWN, b"").decode("latin-1")
+        patience = httpx2.Timeout(float(own) if _SECONDS.fullmatch(own) else _READ, connect=_CONNECT)
+        method, url = head.method.decode(), self._find_url(head)
+        return httpx2.Request(method, url, headers=headers, content=body, extensions={"timeout": patience.as_dict()})
 
     def _find_url(self, head: h11.Request) -> str:
         """Where a request is to go. Raises :class:`CassetteMissError` where that can't be forwarded."""

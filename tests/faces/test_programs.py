@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -131,6 +135,30 @@ def test_a_program_that_hangs_is_ended(project: MiniProject) -> None:
     assert done.code == 1, done.text
     assert "did not end within 3 seconds of wall time" in reason(project, "ways/hangs")
     assert not is_running(int((project.root / "hangs.pid").read_text()))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals to a process are not those of Windows")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing(project: MiniProject, number: signal.Signals) -> None:
+    """Control-C ends the program that is under way, and the folder of its trial is gone."""
+    folder = project.root / "temporary"
+    folder.mkdir()
+    command = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main())", "run"]
+    with subprocess.Popen(
+        [*command, "scenarios/ways/hangs.yaml"],
+        cwd=project.root,
+        env={**os.environ, "HANG": "1", "TMPDIR": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as running:
+        noted = project.root / "hangs.pid"
+        while not (noted.exists() and noted.read_text()) and running.poll() is None:
+            time.sleep(0.05)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said.decode()
+    assert not is_running(int(noted.read_text()))
+    assert list(folder.glob("harness-*")) == []
 
 
 def test_a_changed_prompt_is_stale(project: MiniProject) -> None:

@@ -156,6 +156,22 @@ def test_a_piece_passes_as_it_comes(wire: WireServer, monkeypatch: pytest.Monkey
     assert EVENTS[1] not in heard
 
 
+def test_who_stops_waiting_is_recorded_so(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the program's SDK says how long it waits, a provider that is silent for longer has stalled; so replayed."""
+    stalled = Wire(EVENTS, headers=STREAM, framing=Framing.CHUNKED, sent=1, end=End.STALL)
+    monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(stalled))
+    heard = []
+    session: Session = recording()
+    for _ in range(2):
+        with standing(session) as gateway, Program(gateway) as program:
+            base = gateway.variables["OPENAI_BASE_URL"].removeprefix(f"http://{gateway.address}")
+            heard.append(program.ask(f"{base}/x", x_stainless_read_timeout="0.3")[2])
+        exchanges = tuple(each.exchange for each in session.played)
+        assert [exchange.response.ending for exchange in exchanges] == [Ending.STALLED]
+        session = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock())
+    assert heard == [EVENTS[0] + BROKEN.encode()] * 2
+
+
 def test_connections_are_kept_and_many_may_ask(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several requests go over one connection, and several connections ask at once."""
     monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(WIRES["whole"], WIRES["chunked"]))
