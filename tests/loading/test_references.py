@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from harness.errors import BadInputError
 from harness.loading import check_references, digest, load_scenarios, read_rubric, text_digests
 from harness.records.scenario import Case, Scenario
-from harness.registry import Registry, Subject, command, command
+from harness.registry import Registry, Subject, command
 from harness.settings import Project
 from harness.subjects.task import World
 
@@ -214,14 +214,3 @@ def test_mocks_have_a_digest_where_there_are_any(scenario: Scenario) -> None:
     assert after(find=[{"raises": "x", "when": {}}], refund=[{"returns": {"b": 2, "a": 1}}]) == one
     assert after(refund={"returns": {"a": 1, "b": 2}}, find={"raises": "y"}) != one
     assert after(refund={"returns": None}) != after(refund={"returns": False}) != after(refund={"raises": "None"})
-
-
-def test_mocks_of_a_program(project: Project, registry: Registry) -> None:
-    """Its tools run in it, which the message says."""
-    (project.scenarios / "x.yaml").write_text(
-        "description: d\nsubject: cli\ninput: hello\nlimits: {tokens: 1}\n" + MOCKS
-    )
-    command("cli", ["agent"], registry=registry)
-    faults = check_references(project, load_scenarios(project), registry)
-    what = "subject 'cli' is a program, whose tools run in it and can't be mocked from here"
-    assert [str(fault) for fault in faults] == [f"scenarios/x.yaml:5:1: {what}"]
