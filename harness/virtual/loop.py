@@ -132,6 +132,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         handed.add_done_callback(partial(_pass_on_cancel, done))
         return handed
 
+    def owns_this_thread(self) -> bool:
+        """Whether the running thread is one of this loop's own, which nobody has work for once the trial is over."""
+        return threading.current_thread() in self._own
+
     def when_closed(self, callback: Callable[[], None]) -> None:
         """Have something called when the trial is over and its threads have ended."""
         self._left.append(callback)

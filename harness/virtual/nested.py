@@ -30,6 +30,7 @@ class NestedLoop(VirtualLoop):
         super().__init__(patience=float("inf"))
         self._trial = clock.loop
         self._thread: threading.Thread | None = None
+        self._is_left = False
         self._trial.when_closed(self._close_behind)
 
     @property
@@ -48,11 +49,13 @@ class NestedLoop(VirtualLoop):
         else:
             self._line = current_line(self._trial) or self._line
         self._thread = threading.current_thread()
+        self._is_left = self._trial.owns_this_thread()
         super().run_forever()
 
     def _close_behind(self) -> None:
-        """Close it where its thread has ended and nobody else did, as in the threads of ``run_sync``."""
-        if self._thread is None or not self._thread.is_alive():
+        """Close it where nobody else did and nobody will run it again, as in the threads of ``run_sync``."""
+        is_over = self._is_left or self._thread is None or not self._thread.is_alive()
+        if is_over and not self.is_running():
             self.close()
 
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]  # typeshed wants its own type variables

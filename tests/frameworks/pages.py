@@ -38,9 +38,7 @@ def shown(page: str) -> dict[str, str]:
     return found
 
 
-def record(
-    project: MiniProject, page: str, scripts: Mapping[str, str], told: Mapping[str, str], **environ: str
-) -> MiniProject:
+def record(project: MiniProject, page: str, scripts: Mapping[str, str], told: Mapping[str, str]) -> MiniProject:
     """Write down what a page shows, its scenarios many times over, and record all of them at once.
 
     ``scripts`` says what the model answers, by the name of the scenario; one named ``parcel.topic`` is a second for
@@ -64,9 +62,15 @@ def record(
     for line, instead in told.items():
         project.edit("conftest.py", line, instead)
     with running_provider([project.root / "scenarios"]) as url:
-        done = project.record(url, "-j", str(MANY), **environ)
+        done = project.harness("record", "-j", str(MANY), **_environ(url))
     assert done.code == 0, done.text
     return project
+
+
+def _environ(url: str) -> dict[str, str]:
+    """Where the models are. What frameworks report while they are recorded goes to a proxy that isn't there."""
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "simulated")
+    return {"OPENAI_BASE_URL": f"{url}/v1", "ANTHROPIC_BASE_URL": url, "HTTPS_PROXY": "http://127.0.0.1:9", **keys}
 
 
 def replay(project: MiniProject, out: str, *, by: str = "harness") -> bytes:

@@ -103,3 +103,20 @@ def test_a_tool_edit_is_caught(desk: MiniProject) -> None:
     done = after(desk, ("desk.py", 'context.context["carriers"][carrier]', 'context.context["carriers"][carrier] + 1'))
     assert done.code == 1, done.text
     assert "turn 3" in done.text
+
+
+def test_run_sync_replays_the_same(desk: MiniProject) -> None:
+    """The same agent called from a thread, in an event loop of its own, asks the same."""
+    old = "async def answer(task: harness.Task) -> object:\n    result = await Runner.run(desk"
+    new = "def answer(task: harness.Task) -> object:\n    result = Runner.run_sync(desk"
+    done = after(desk, ("conftest.py", old, new))
+    assert done.code == 0, done.text
+    assert "2 passed" in done.out
+
+
+def test_its_telemetry_is_not_sent(recorded: MiniProject) -> None:
+    """The SDK reports from a thread, which harms no trial; it is named once."""
+    done = recorded.harness("run", "scenarios/parcel-0.yaml")
+    assert done.code == 0, done.text
+    assert done.err.count("telemetry of OpenAI Agents SDK was not sent") == 1
+    assert "Tracing" not in done.err
