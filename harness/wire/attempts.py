@@ -69,6 +69,8 @@ class Attempt:
 class Call:
     """A call of a model: its attempts in order, of which only the last may have a reply."""
 
+    agent: tuple[str, frozenset[str]]
+    """What makes the agent that sends it, as far as the wire shows: its instructions and the names of its tools."""
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
@@ -126,7 +128,7 @@ def fold_retries(attempts: Iterable[Attempt]) -> list[Call]:
             call = min(over, key=lambda call: (call.ended, call.last.number))
             same.remove(call)
         else:
-            call = Call()
+            call = Call((attempt.request.system, frozenset(tool.name for tool in attempt.request.tools)))
             calls.append(call)
         call.attempts.append(attempt)
         if attempt.reply is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -91,7 +91,6 @@ class _Finder:
         self._threads: list[Thread] = []
         self._history = History()
         self._heads: list[list[Atom]] = []
-        self._seen: set[Atom] = set()
         self._spoken: dict[Atom, list[Placed]] = defaultdict(list)
         self._stored: dict[str, Placed] = {}
         self._open: dict[str, list[ToolUse]] = defaultdict(list)
@@ -104,31 +103,32 @@ class _Finder:
         if before is not None:
             link, fresh = self._go_on(call, [before], _BY_STORE), messages
             atoms = self._heads[before.index] + atoms
+            path = self._history.walk(atoms)
         else:
-            known, sharing = self._history.sharing(atoms)
-            link = self._find(call, atoms, known, [self.placed[index] for index in sharing])
+            path = self._history.walk(atoms)
+            link = self._find(call, atoms, path)
             rewritten = link.linked in (_BY_TAIL, _BY_POINT)
-            fresh = self._unseen(messages) if rewritten else _after(messages, known)
+            fresh = self._unseen(messages) if rewritten else _after(messages, len(path))
         placed = Placed(len(self.placed), call, link.thread, fresh, link.linked, link.unsure)
         link.thread.placed.append(placed)
         self.placed.append(placed)
         self._take_results(placed)
-        self._remember(placed, atoms)
+        self._remember(placed, atoms, path)
 
-    def _find(self, call: Call, atoms: list[Atom], known: int, sharing: list[Placed]) -> _Link:
+    def _find(self, call: Call, atoms: list[Atom], path: list[int]) -> _Link:
         if text_at(call.request.settings, "previous_response_id"):
             return _Link(self._begin(call), unsure=_FOREIGN)
         return (
-            self._by_history(call, atoms)
-            or self._by_beginning(call, atoms, known, sharing)
+            self._by_history(call, atoms, path)
+            or self._by_beginning(call, atoms, path)
             or self._by_tail(call, atoms)
             or self._by_turn(call)
             or _Link(self._begin(call))
         )
 
-    def _by_history(self, call: Call, atoms: list[Atom]) -> _Link | None:
+    def _by_history(self, call: Call, atoms: list[Atom], path: list[int]) -> _Link | None:
         """All messages of an earlier call, its reply included, stand at the beginning."""
-        for indices in self._history.continued(atoms):
+        for indices in self._history.continued(path):
             ends = [self.placed[index] for index in indices]
             fitting = [end for end in ends if end.call.reply is not None or _may_go_on(end, call)]
             if fitting:
@@ -138,29 +138,32 @@ class _Finder:
 
     def _go_on(self, call: Call, ends: list[Placed], linked: str) -> _Link:
         """The conversation of a call that goes on from one of these, which hold the same messages."""
-        origin = ends[-1].thread
-        family = [one for one in self.placed if _family(one.thread) is _family(origin)]
-        for fitting in (
-            [end for end in ends if _is_same(end, call)],
-            [one for one in family if _is_same(one, call)][-1:],
-            [end for end in ends if _likeness(end, call) is _Likeness.SAME],
-        ):
+        for fitting in self._fitting(call, ends):
             threads = list(dict.fromkeys(one.thread for one in fitting))
             if threads:
                 return _Link(threads[-1], linked, _EQUAL if len(threads) > 1 else "")
+        origin = ends[-1].thread
         if _likeness(ends[-1], call) is _Likeness.UNSURE:
             return _Link(origin, linked, _NEW_INSTRUCTIONS)
         return _Link(self._begin(call, took_over=origin), linked)
 
-    def _by_beginning(self, call: Call, atoms: list[Atom], known: int, sharing: list[Placed]) -> _Link | None:
+    def _fitting(self, call: Call, ends: list[Placed]) -> Iterator[list[Placed]]:
+        """Earlier calls of what may be the same agent, the surest first."""
+        yield [end for end in ends if _is_same(end, call)]
+        family = _family(ends[-1].thread)
+        yield [one for one in self.placed if _is_same(one, call) and _family(one.thread) is family][-1:]
+        yield [end for end in ends if _likeness(end, call) is _Likeness.SAME]
+
+    def _by_beginning(self, call: Call, atoms: list[Atom], path: list[int]) -> _Link | None:
         """It shares the beginning of an earlier call under the same instructions and tools, and then leaves it."""
+        sharing = (self.placed[index] for index in self._history.sharing(path))
         same = [placed for placed in sharing if _is_same(placed, call)]
         if not same:
             return None
         unsure = _EQUAL if len({id(placed.thread) for placed in same}) > 1 else ""
-        if any(is_spoken(atom) for atom in atoms[:known]):
+        if any(is_spoken(atom) for atom in atoms[: len(path)]):
             return _Link(same[-1].thread, _BY_POINT, unsure)
-        if known < len(atoms):
+        if len(path) < len(atoms):
             return None  # the same opening words, and then another task
         under_way = any(placed.call.ended > call.began for placed in same)
         return _Link(same[-1].thread, unsure=_AT_ONCE if under_way else _AGAIN)
@@ -198,7 +201,8 @@ class _Finder:
         return thread
 
     def _unseen(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        return tuple(message for message in messages if not all(atom in self._seen for atom in atoms_of(message)))
+        seen = {atom for head in self._heads for atom in head}
+        return tuple(message for message in messages if not seen.issuperset(atoms_of(message)))
 
     def _take_results(self, placed: Placed) -> None:
         """Give each result to the oldest call of its id that has none: of the same conversation, else of any."""
@@ -211,7 +215,7 @@ class _Finder:
                 use.result, use.carried = message, placed
                 waiting.remove(use)
 
-    def _remember(self, placed: Placed, atoms: list[Atom]) -> None:
+    def _remember(self, placed: Placed, atoms: list[Atom], path: list[int]) -> None:
         reply = placed.call.reply
         if reply is not None:
             spoken = list(atoms_of(reply.message))
@@ -225,9 +229,8 @@ class _Finder:
                 self._open[use.call.id].append(use)
         if stored := _conversation_id(placed.call.request):
             self._stored[stored] = placed
-        self._seen.update(atoms)
         self._heads.append(atoms)
-        self._history.add(atoms, placed.index)
+        self._history.add(atoms, path, placed.index)
 
 
 def _after(messages: Sequence[Message], known: int) -> tuple[Message, ...]:
@@ -256,13 +259,8 @@ def _family(thread: Thread) -> Thread:
     return thread
 
 
-def _definition(call: Call) -> tuple[str, frozenset[str]]:
-    """What makes an agent, as far as the wire shows it: its instructions and the names of its tools."""
-    return call.request.system, frozenset(tool.name for tool in call.request.tools)
-
-
 def _is_same(placed: Placed, call: Call) -> bool:
-    return _definition(placed.call) == _definition(call)
+    return placed.call.agent == call.agent
 
 
 def _may_go_on(end: Placed, call: Call) -> bool:
@@ -271,7 +269,7 @@ def _may_go_on(end: Placed, call: Call) -> bool:
 
 def _likeness(end: Placed, call: Call) -> _Likeness:
     """Whether a call that goes on with another's messages is the same agent's, whose instructions may be dynamic."""
-    (system, tools), (now, tools_now) = _definition(end.call), _definition(call)
+    (system, tools), (now, tools_now) = end.call.agent, call.agent
     apart = bool(tools and tools_now and not tools & tools_now)
     if system == now:
         if apart:

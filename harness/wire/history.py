@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -47,35 +46,41 @@ class History:
 
     def __init__(self) -> None:
         self._steps: dict[tuple[int, Atom], int] = {}
-        self._ends: dict[int, list[int]] = defaultdict(list)
-        self._through: dict[int, list[int]] = defaultdict(list)
+        self._ends: dict[int, list[int]] = {}
+        self._through: list[list[int]] = [[]]
 
-    def add(self, atoms: Sequence[Atom], call: int) -> None:
-        """Note a call's messages and its reply, in order."""
-        node = _ROOT
-        for atom in atoms:
-            node = self._steps.setdefault((node, atom), len(self._steps) + 1)
-            self._through[node].append(call)
-        self._ends[node].append(call)
-
-    def sharing(self, atoms: Sequence[Atom]) -> tuple[int, list[int]]:
-        """How many of the first atoms were known, and the calls that had them all."""
-        path = list(self._walk(atoms))
-        return len(path), self._through[path[-1]] if path else []
-
-    def continued(self, atoms: Sequence[Atom]) -> Iterator[list[int]]:
-        """The calls whose whole conversation, reply included, stands at the beginning; the longest first."""
-        ends = [self._ends[node] for node in self._walk(atoms) if node in self._ends]
-        return reversed(ends)
-
-    def _walk(self, atoms: Sequence[Atom]) -> Iterator[int]:
-        node = _ROOT
+    def walk(self, atoms: Sequence[Atom]) -> list[int]:
+        """The way of the first atoms, as far as some earlier call had sent or received them in this order."""
+        node, path = _ROOT, []
         for atom in atoms:
             found = self._steps.get((node, atom))
             if found is None:
-                return
+                break
             node = found
-            yield node
+            path.append(node)
+        return path
+
+    def add(self, atoms: Sequence[Atom], path: Sequence[int], call: int) -> None:
+        """Note a call's messages and its reply, in order; ``path`` is the way of those that were known."""
+        for node in path:
+            self._through[node].append(call)
+        node = path[-1] if path else _ROOT
+        for atom in atoms[len(path) :]:
+            step = self._steps.get((node, atom))
+            if step is None:
+                step = self._steps[node, atom] = len(self._through)
+                self._through.append([])
+            node = step
+            self._through[node].append(call)
+        self._ends.setdefault(node, []).append(call)
+
+    def sharing(self, path: Sequence[int]) -> list[int]:
+        """The calls that went this way to its end."""
+        return self._through[path[-1]] if path else []
+
+    def continued(self, path: Sequence[int]) -> Iterator[list[int]]:
+        """The calls whose whole conversation, reply included, lies on this way; the longest first."""
+        return (self._ends[node] for node in reversed(path) if node in self._ends)
 
 
 @lru_cache(maxsize=4096)
