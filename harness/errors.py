@@ -47,6 +47,7 @@ __all__ = [
     "ToolError",
     "TransientError",
     "UnwritableError",
+    "message_of",
 ]
 
 
@@ -69,6 +70,15 @@ class ExitCode(IntEnum):
         present = set(codes)
         order = (cls.INTERRUPTED, cls.USAGE, cls.FAILED, cls.ERRORED, cls.STALE)
         return next((code for code in order if code in present), cls.OK)
+
+
+def message_of(error: BaseException) -> str:
+    """The text of whatever somebody's code raised, as a file can hold it: half a character is in no encoding."""
+    try:
+        text = str(error)
+    except Exception as broken:  # noqa: BLE001 - it is the code of an exception that is not ours
+        text = f"(its text can't be read: {type(broken).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -21,7 +21,7 @@ from pydantic_core import to_jsonable_python
 from harness.agent.binding import Parameters, bind_function, read_parameters
 from harness.agent.docstrings import read_docstring
 from harness.agent.schemas import explain_faults, without_titles
-from harness.errors import BadInputError, CassetteError, InterceptionError, RegistryError, ToolError
+from harness.errors import BadInputError, CassetteError, InterceptionError, RegistryError, ToolError, message_of
 from harness.records.base import JsonObject
 from harness.records.message import ToolDefinition
 
@@ -72,11 +72,12 @@ class Tool:
         try:
             return await self._run(arguments.strip() or "{}")
         except ToolError as error:
-            return ToolOutcome(str(error), is_error=True)
+            return ToolOutcome(message_of(error), is_error=True)
         except (BadInputError, CassetteError, InterceptionError, RegistryError):
             raise
         except Exception as error:  # noqa: BLE001 - a tool's failure is the model's to handle, whatever it is
-            return ToolOutcome(f"{self.name} failed: {type(error).__name__}: {error}", is_error=True, broke=error)
+            what = f"{self.name} failed: {type(error).__name__}: {message_of(error)}"
+            return ToolOutcome(what, is_error=True, broke=error)
 
     def call_sync(self, arguments: str) -> ToolOutcome:
         """The same for a synchronous agent, which runs in a thread that has no event loop."""

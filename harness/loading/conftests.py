@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import BadInputError, Fault
+from harness.errors import BadInputError, Fault, message_of
 from harness.loading.files import shown
 from harness.seams import mint_id
 from harness.settings import Project
@@ -83,6 +83,6 @@ def _locate(project: Project, file: Path, error: BaseException) -> Fault:
             place, line = here, frame.lineno or 0
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(project.root):
         place, line = Path(error.filename), error.lineno or 0
-    text = " ".join(str(error).split())
+    text = " ".join(message_of(error).split())
     what = f"raised {type(error).__name__}{text and f': {text}'}; mend it, so that conftest.py can be imported"
     return Fault(shown(project, place), line, 0, what)

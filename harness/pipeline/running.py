@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 from harness.cassettes import intercepted, sealed
 from harness.errors import BadInputError, CassetteError, Fault, HarnessError
@@ -24,36 +25,43 @@ from harness.virtual import steered
 
 __all__ = ["run_case", "run_cases"]
 
+T = TypeVar("T")
+
 
 def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     """Run the cases: replayed one after the other, else at most ``plan.concurrency`` at once.
 
     Raises :class:`BadInputError` or :class:`CassetteError` with the faults of every case, after all have run, and
-    :class:`HarnessError` where a task that an agent started ends the process.
+    :class:`HarnessError` where a provider is asked and a task that an agent started ends the process.
     """
     if plan.mode not in (Mode.REPLAY, Mode.LIVE):
         finish(plan.project)
     gathering = _Gathering(plan)
     with intercepted(), steered(), _replacing(plan, cases):
-        try:
-            if plan.mode is Mode.REPLAY:
-                for case in cases:
-                    with gathering.guard():
-                        gathering.add(_replay_case(plan, case))
-            else:
-                asyncio.run(_ask_all(plan, cases, gathering))
-        except SystemExit as error:  # of a task of the agent's own: asyncio lets it end everything, with its code
-            what = (
-                f"a task of the agent called sys.exit({error.code!r}), which ends the whole run; raise an error instead"
-            )
-            raise HarnessError(what) from error
+        if plan.mode is Mode.REPLAY:
+            for case in cases:
+                with gathering.guard():
+                    gathering.add(_replay_case(plan, case))
+        else:
+            _run(_ask_all(plan, cases, gathering))
     return gathering.merge()
 
 
 def run_case(plan: Plan, case: Case) -> Run:
-    """Run all trials of one case, one after the other. Interception must be in force, and no loop running."""
+    """Run all trials of one case, one after the other. Interception must be in force, and no loop running.
+
+    Raises :class:`HarnessError` where a task that an agent started ends the process.
+    """
     with steered(), _replacing(plan, [case]):
-        return _replay_case(plan, case) if plan.mode is Mode.REPLAY else asyncio.run(_ask_case(plan, case))
+        return _replay_case(plan, case) if plan.mode is Mode.REPLAY else _run(_ask_case(plan, case))
+
+
+def _run(asking: Coroutine[None, None, T]) -> T:
+    try:
+        return asyncio.run(asking)
+    except SystemExit as error:  # of a task of the agent's own: asyncio lets it end everything, with its code
+        what = f"a task of the agent called sys.exit({error.code!r}), which ends the whole run; raise an error instead"
+        raise HarnessError(what) from error
 
 
 def _replacing(plan: Plan, cases: Sequence[Case]) -> AbstractContextManager[None]:

@@ -95,6 +95,9 @@ def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[No
                 return _bare_trial(case, number, Outcome.ERRORED, str(error))
             except (StalledError, EndlessTrial) as error:
                 return _bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
+            except SystemExit as error:  # of a task of the agent's own: asyncio lets it out of the loop
+                what = f"a task that the agent started called sys.exit({error.code!r}); raise an error instead"
+                return _bare_trial(case, number, Outcome.FAILED, what)
         return replayed[0] if watch.says is None else _bare_trial(case, number, Outcome.FAILED, watch.says)
 
 

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from harness.cassettes import ExtendSession, RecordSession, ReplaySession, Session, describe_unplayed, routed
 from harness.cassettes.failures import failure_of
-from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError, SubjectError
+from harness.errors import BadInputError, InterceptionError, ProviderError, RegistryError, SubjectError, message_of
 from harness.records.mismatch import Mismatch
 from harness.records.scenario import Case
 from harness.records.trace import AgentRaised, Event, Trace
@@ -161,8 +161,7 @@ def _describe_failure(error: BaseException, user_turn: int, root: Path) -> Agent
         file = Path(frame.filename)
         if file.is_relative_to(root) and "site-packages" not in file.parts:
             place = f"{file.relative_to(root).as_posix()}:{frame.lineno}"
-    message = str(error).encode("utf-8", "backslashreplace").decode()  # a lone surrogate is in no encoding
-    return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=message, place=place)
+    return AgentRaised(user_turn=user_turn, type=type(error).__name__, message=message_of(error), place=place)
 
 
 def _is_providers(error: BaseException | None, session: Session) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from harness.errors import message_of
 from harness.records.score import Score, ScorerKind, ScoreStatus
 from harness.records.trace import Trace
 
@@ -36,7 +37,7 @@ def validate_output(name: str, model: Any, trace: Trace) -> Score:
         return Score(name=title, scorer=ScorerKind.VALIDATOR, status=ScoreStatus.FAILED, value=0.0, reason=reason)
     except Exception as error:  # noqa: BLE001 - a project's own code: its failure becomes a record with its type
         _log.warning("validator %s broke", name, exc_info=True)
-        reason = f"the validator itself raised {type(error).__name__}: {error}"
+        reason = f"the validator itself raised {type(error).__name__}: {message_of(error)}"
         return Score(name=title, scorer=ScorerKind.VALIDATOR, status=ScoreStatus.ERRORED, value=None, reason=reason)
     return Score(
         name=title, scorer=ScorerKind.VALIDATOR, status=ScoreStatus.PASSED, value=1.0, reason="the answer is valid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -154,3 +155,69 @@ def test_an_agent_that_tears_down_the_run(desk: MiniProject, end: str) -> None:
     """Where nothing can be reported, the code is that of an error, never that of a verdict."""
     desk.edit("desk.py", "    tool = task.world.tools[0]\n", f"    {end}\n    tool = task.world.tools[0]\n")
     assert desk.harness("run").code == 4
+
+
+LEAVE = """\
+    import asyncio, sys
+
+    async def leave():
+        sys.exit(3)
+
+    if not task.settings.get("calm"):
+        await asyncio.gather(leave(), asyncio.sleep(1))
+    tool = task.world.tools[0]
+"""
+MUTE = """
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+"""
+
+
+@pytest.mark.parametrize("where", ["agent", "tool", "validator"])
+def test_an_exception_without_a_text_is_reported(desk: MiniProject, where: str) -> None:
+    """One whose own ``__str__`` raises is a failure of whose it is, told by its type."""
+    places = {
+        "agent": ("    tool = task.world.tools[0]\n", "    raise Mute\n"),
+        "tool": ('    return world.state["orders"][order_id]\n', "    raise Mute\n"),
+        "validator": (
+            "    days: int\n",
+            "    days: int\n\n    def model_post_init(self, context):\n        raise Mute\n",
+        ),
+    }
+    desk.edit("desk.py", *places[where]).edit("desk.py", "\n\nclass Order", f"{MUTE}class Order")
+    done = desk.harness("run")
+    assert done.code == (4 if where == "validator" else 1), done.text
+    assert "(its text can't be read: ValueError)" in json.dumps(desk.results(), ensure_ascii=False)
+    assert "a bug of harness" not in done.text
+    (trial,) = desk.results()["trials"]
+    assert trial["outcome"] == ("errored" if where == "validator" else "failed")
+
+
+def test_a_task_that_exits_fails_its_trial_alone(desk: MiniProject) -> None:
+    """An agent's own task that exits in a replay ends that trial, by both doors, and the others run."""
+    text = (desk.root / "scenarios/status.yaml").read_text()
+    recording = (desk.root / "cassettes/status/default/1.yaml").read_text()
+    desk.write({"scenarios/calm.yaml": f"{text}settings: {{calm: true}}\n"})
+    desk.write({"cassettes/calm/default/1.yaml": recording.replace("scenario: status", "scenario: calm")})
+    desk.edit("desk.py", "    tool = task.world.tools[0]\n", LEAVE)
+    for done in (desk.harness("run"), desk.pytest("scenarios")):
+        assert done.code == 1, done.text
+        assert "a task that the agent started called sys.exit(3); raise an error instead" in done.text
+        assert "1 passed" in done.text
+        assert "Traceback" not in done.text
+        assert "SystemExit" not in done.text
+
+
+def test_a_task_that_exits_ends_a_recording(desk: MiniProject) -> None:
+    """Where trials share a loop it ends all of them, and both doors say so in a line."""
+    desk.edit("desk.py", "    tool = task.world.tools[0]\n", LEAVE)
+    for done in (desk.harness("record"), desk.pytest("scenarios", "--record-mode=rewrite")):
+        assert done.code in {1, 4}, done.text
+        what = "a task of the agent called sys.exit(3), which ends the whole run; raise an error instead"
+        assert what in done.text
+        assert "Traceback" not in done.text
+        assert "SystemExit" not in done.text
