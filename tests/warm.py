@@ -20,13 +20,17 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 __all__ = ["Done", "Warm", "warm"]
 
 _TOUCHING = ("open", "write", "fsync", "replace", "unlink", "rmdir", "mkdir", "chmod", "ftruncate", "lseek", "close")
-_FIRST_USED = ("openai.resources.chat", "openai.resources.responses", "anthropic.resources.messages", "_pytest.logging")
+_FIRST_USED = (
+    *("openai.resources.chat", "openai.resources.responses", "anthropic.resources.messages", "truststore"),
+    *("_pytest.logging", "xdist.newhooks", "hypothesis.statistics"),
+)
 """What the libraries themselves import only when it is used."""
 
 
@@ -111,7 +115,7 @@ def _serve() -> None:
     for module in pkgutil.walk_packages(harness.__path__, "harness."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in _FIRST_USED:
+    for name in (*_FIRST_USED, *(entry.module for entry in entry_points(group="pytest11"))):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
