@@ -91,6 +91,14 @@ def test_the_trace_is_what_the_framework_reports(recorded: MiniProject) -> None:
         assert seen(trial)["model_calls"] == 3
 
 
+def test_a_handoff_and_an_agent_as_a_tool_are_told_apart(recorded: MiniProject) -> None:
+    """Who took over the history is a handoff; whose words came back as a tool's result is a sub-agent of that tool."""
+    for trial in trials(recorded, "first"):
+        begun = [event for event in trial["trace"]["events"] if event["kind"] == "conversation"]
+        role, tool = ("handoff", "") if trial["scenario"].startswith("parcel") else ("sub_agent", "greet")
+        assert [(one["role"], one["parent"], one["tool"]) for one in begun] == [("main", None, ""), (role, 1, tool)]
+
+
 def test_a_prompt_edit_is_stale(desk: MiniProject) -> None:
     """One word of an agent's instructions, and every conversation that it took part in is stale."""
     done = after(desk, ("desk.py", "Then answer.", "Then answer briefly."))
