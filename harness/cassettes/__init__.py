@@ -6,7 +6,7 @@ from harness.cassettes.interception import assert_in_path, covered, intercepted,
 from harness.cassettes.isolation import isolate
 from harness.cassettes.journal import Journal, Leftover, read_journal
 from harness.cassettes.plain import Filters, PlainSession
-from harness.cassettes.sealing import attempts, reaching, sealed
+from harness.cassettes.sealing import add_attempts, attempts, reaching, sealed
 from harness.cassettes.sessions import Played, RecordSession, ReplaySession, Session, describe_unplayed
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "RecordSession",
     "ReplaySession",
     "Session",
+    "add_attempts",
     "assert_in_path",
     "attempts",
     "covered",

@@ -20,7 +20,7 @@ from typing import Any
 from harness.cassettes.routing import forwarding, suspects
 from harness.errors import CassetteMissError
 
-__all__ = ["attempts", "is_address", "reaching", "sealed"]
+__all__ = ["add_attempts", "attempts", "is_address", "reaching", "sealed"]
 
 Place = tuple[str, int | None]
 """A host in lower case, and a port; None where none is known yet."""
@@ -125,6 +125,11 @@ def reaching(host: str, port: int) -> Iterator[None]:
             yield
     finally:
         _REACHING.reset(token)
+
+
+def add_attempts(texts: Iterable[str]) -> None:
+    """Tell of what was tried in a fork of this process."""
+    _SEAL.attempts.extend(texts)
 
 
 def attempts() -> tuple[str, ...]:

@@ -55,9 +55,12 @@ def add(commands: Commands[argparse.ArgumentParser]) -> None:
     record.add_argument("--judges", action="store_true", help="replay the agents and ask only the judges anew")
 
 
+_AT_ONCE = "cases at once: as many requests to a provider, or replaying processes (on Linux, one for each processor)"
+
+
 def _add_extent(parser: argparse.ArgumentParser) -> None:
     """How much is run, and how much at once."""
-    parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help="cases that ask a provider at once")
+    parser.add_argument("-j", "--concurrency", type=positive, metavar="N", help=_AT_ONCE)
     parser.add_argument("--trials", type=positive, metavar="K", help="of each case whose scenario does not say itself")
 
 

@@ -41,7 +41,7 @@ class Plan:
     project: Project
     mode: Mode = Mode.REPLAY
     concurrency: int = 1
-    """How many cases are under way at once."""
+    """How many cases are under way at once: in replay in as many processes, at most one for each processor."""
     registry: Registry = field(default_factory=lambda: REGISTRY)
     listen: Listener = lambda _run: None
     seed: int = 0

@@ -1,11 +1,12 @@
-"""Runs cases, in whatever mode the plan says: replayed one after the other, or asking a provider at once."""
+"""Runs cases, in whatever mode the plan says: replayed, or asking a provider at once."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 from harness.cassettes import intercepted, sealed
@@ -13,7 +14,8 @@ from harness.errors import BadInputError, CassetteError, Fault, HarnessError
 from harness.loading import text_digests
 from harness.pipeline.masking import mask_trial
 from harness.pipeline.plan import Mode, Plan
-from harness.pipeline.trials import ask_trial, replay_trial
+from harness.pipeline.trials import ask_trial, bare_trial, replay_trial
+from harness.pipeline.workers import Lost, replay_in_workers, sensible_workers
 from harness.records.outcome import Outcome
 from harness.records.run import Run, Trial
 from harness.records.scenario import Case, Judged
@@ -29,7 +31,7 @@ T = TypeVar("T")
 
 
 def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
-    """Run the cases: replayed one after the other, else at most ``plan.concurrency`` at once.
+    """Run the cases: replayed in as many processes as is sensible, else at most ``plan.concurrency`` at once.
 
     Raises :class:`BadInputError` or :class:`CassetteError` with the faults of every case, after all have run, and
     :class:`HarnessError` where a provider is asked and a task that an agent started ends the process.
@@ -39,9 +41,9 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     gathering = _Gathering(plan)
     with intercepted(), steered(), _replacing(plan, cases):
         if plan.mode is Mode.REPLAY:
-            for case in cases:
+            for found in _replay_all(plan, cases):
                 with gathering.guard():
-                    gathering.add(_replay_case(plan, case))
+                    gathering.add(found())
         else:
             _run(_ask_all(plan, cases, gathering))
     return gathering.merge()
@@ -77,6 +79,28 @@ def _replay_case(plan: Plan, case: Case) -> Run:
         numbers = range(1, case.scenario.trials + 1)
         trials = [mask_trial(replay_trial(plan, case, number, texts)) for number in numbers]
     return _conclude(case, trials, texts)
+
+
+def _replay_all(plan: Plan, cases: Sequence[Case]) -> Iterator[Callable[[], Run]]:
+    """For each case what gives its run, or raises what is wrong with it."""
+    workers = sensible_workers(plan.concurrency, len(cases))
+    if workers == 1:
+        yield from (partial(_replay_case, plan, case) for case in cases)
+        return
+    for case, found in replay_in_workers(cases, workers, partial(_replay_case, plan)):
+        yield partial(_lose, case, found) if isinstance(found, Lost) else partial(_hand_on, found)
+
+
+def _hand_on(found: Run | Exception) -> Run:
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _lose(case: Case, why: Lost) -> Run:
+    numbers = range(1, case.scenario.trials + 1)
+    trials = [bare_trial(case, number, Outcome.ERRORED, str(why)) for number in numbers]
+    return _conclude(case, trials, text_digests(case))
 
 
 class _Gathering:

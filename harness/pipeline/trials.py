@@ -40,7 +40,7 @@ from harness.virtual import (
     zoned,
 )
 
-__all__ = ["ask_trial", "replay_trial"]
+__all__ = ["ask_trial", "bare_trial", "replay_trial"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def replay_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> 
     """Replay and score one trial, on a loop of its own. Interception must be in force, and no loop running."""
 
     if case.scenario.skip is not None:
-        return _bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
+        return bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
 
     async def replay() -> Trial:
         ran = await _replay(plan, case, number, texts)
@@ -66,7 +66,7 @@ def replay_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> 
 async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Trial:
     """Run one trial that asks a provider: the agent, or only its judges. Interception must be in force."""
     if case.scenario.skip is not None:
-        return _bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
+        return bare_trial(case, number, Outcome.SKIPPED, case.scenario.skip)
     try:
         if plan.mode is Mode.EXTEND:
             return await _extend(plan, case, number, texts)
@@ -75,7 +75,7 @@ async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) 
         ran = await asyncio.to_thread(_take, plan, case, number, partial(_replay, plan, case, number, texts))
         return ran if isinstance(ran, Trial) else await _conclude(plan, case, number, ran)
     except InterceptionError as error:
-        return _bare_trial(case, number, Outcome.ERRORED, str(error))
+        return bare_trial(case, number, Outcome.ERRORED, str(error))
 
 
 def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[None, None, T]]) -> T | Trial:
@@ -92,13 +92,13 @@ def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[No
                 with asyncio.Runner(loop_factory=lambda: loop) as runner:
                     runner.run(keep())
             except InterceptionError as error:
-                return _bare_trial(case, number, Outcome.ERRORED, str(error))
+                return bare_trial(case, number, Outcome.ERRORED, str(error))
             except (StalledError, EndlessTrial) as error:
-                return _bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
+                return bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
             except SystemExit as error:  # of a task of the agent's own: asyncio lets it out of the loop
                 what = f"a task that the agent started called sys.exit({error.code!r}); raise an error instead"
-                return _bare_trial(case, number, Outcome.FAILED, what)
-        return replayed[0] if watch.says is None else _bare_trial(case, number, Outcome.FAILED, watch.says)
+                return bare_trial(case, number, Outcome.FAILED, what)
+        return replayed[0] if watch.says is None else bare_trial(case, number, Outcome.FAILED, watch.says)
 
 
 async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Ran | Trial:
@@ -106,14 +106,14 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     file = cassette_file(plan.project, case, number)
     if not file.is_file():
         reason = f"trial {number} of {case.scenario.trials} has no recording"
-        return _bare_trial(case, number, Outcome.UNRECORDED, reason)
+        return bare_trial(case, number, Outcome.UNRECORDED, reason)
     cassette = load_cassette(file)
     if cassette.metadata is not None and cassette.metadata.trial != number:
         reason = f"the recording of trial {number} is a copy of that of trial {cassette.metadata.trial}"
-        return _bare_trial(case, number, Outcome.UNRECORDED, reason)
+        return bare_trial(case, number, Outcome.UNRECORDED, reason)
     stale = _changed_text(cassette, texts)
     if stale is not None:
-        return _bare_trial(case, number, Outcome.STALE, stale.cause, stale)
+        return bare_trial(case, number, Outcome.STALE, stale.cause, stale)
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop), "a replay needs a loop of its own"
     clock = VirtualClock(loop)
@@ -164,7 +164,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, re
     if ran.unreachable is not None:
         if keep:
             drop_empty(plan.project, file, session)
-        return _bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
+        return bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
     if keep:
         keep_recording(file, session, metadata)
     return await _conclude(plan, case, number, ran)
@@ -193,7 +193,7 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str], *,
     if ran.unreachable is not None:
         if session.live is not None:
             drop_empty(plan.project, waiting, session.live)
-        return _bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
+        return bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
     pending = {waiting.name: digest_of(base.exchanges)} if waiting.is_file() and left is None else {}
     ended = ran.mismatch is None and ran.trace.raised is None
     changed = session.unplayed or _changed_text(base, texts) is not None or not file.is_file()
@@ -234,7 +234,7 @@ async def _conclude(plan: Plan, case: Case, number: int, ran: Ran, pending: dict
     return trial.model_copy(update={"pending": pending})
 
 
-def _bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch: Mismatch | None = None) -> Trial:
+def bare_trial(case: Case, number: int, outcome: Outcome, reason: str, mismatch: Mismatch | None = None) -> Trial:
     """A trial in which the agent did not run, or whose run says nothing."""
     return Trial(
         scenario=case.scenario.name, case=case.name, trial=number, outcome=outcome, reason=reason, mismatch=mismatch
