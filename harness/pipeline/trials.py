@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from harness.cassettes import ExtendSession, Journal, RecordSession, ReplaySession, load_cassette
+from harness.cassettes import ExtendSession, Journal, RecordSession, ReplaySession, assert_in_path, load_cassette
 from harness.cassettes.form import digest_of
 from harness.errors import InterceptionError, StalledError
 from harness.pipeline.judging import Judging
@@ -86,18 +86,20 @@ def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[No
         replayed.append(await replay())  # as the task's result, the runner's signal handler would print all of it
 
     with _REPLAYING:
-        loop = VirtualLoop(patience=plan.project.trial_timeout, in_real_time=plan.in_real_time)
-        with watched(loop) as watch:
-            try:
-                with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                    runner.run(keep())
-            except InterceptionError as error:
-                return bare_trial(case, number, Outcome.ERRORED, str(error))
-            except (StalledError, EndlessTrial) as error:
-                return bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
-            except SystemExit as error:  # of a task of the agent's own: asyncio lets it out of the loop
-                what = f"a task that the agent started called sys.exit({error.code!r}); raise an error instead"
-                return bare_trial(case, number, Outcome.FAILED, what)
+        try:
+            assert_in_path()  # it may ask clients that were just imported: not in the trial's time
+            loop = VirtualLoop(patience=plan.project.trial_timeout, in_real_time=plan.in_real_time)
+            with watched(loop) as watch:
+                try:
+                    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                        runner.run(keep())
+                except (StalledError, EndlessTrial) as error:
+                    return bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
+                except SystemExit as error:  # of a task of the agent's own: asyncio lets it out of the loop
+                    what = f"a task that the agent started called sys.exit({error.code!r}); raise an error instead"
+                    return bare_trial(case, number, Outcome.FAILED, what)
+        except InterceptionError as error:
+            return bare_trial(case, number, Outcome.ERRORED, str(error))
         return replayed[0] if watch.says is None else bare_trial(case, number, Outcome.FAILED, watch.says)
 
 

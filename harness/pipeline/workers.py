@@ -56,10 +56,7 @@ def sensible_workers(asked: int, cases: int) -> int:
 def replay_in_workers(
     cases: Sequence[Case], number: int, replay: Callable[[Case], Run]
 ) -> Iterator[tuple[Case, Run | Exception]]:
-    """Each case and its run as it ends, or what is wrong with it; :class:`Lost` where its process was killed.
-
-    Raises :class:`HarnessError` where an agent ends the process.
-    """
+    """Each case and its run as it ends, or what is wrong with it; :class:`Lost` where its process was killed."""
     with selectors.DefaultSelector() as selector:
         workers = [_start(list(cases[first::number]), replay) for first in range(number)]
         try:
@@ -99,8 +96,6 @@ def _delivered(worker: _Worker) -> Iterator[tuple[Case, Run | Exception]]:
         del received[:end]
         add_attempts(tried)
         case = worker.cases.pop(0)
-        if kind == "exit":
-            raise SystemExit(value)
         if kind == "bug":
             raise RuntimeError(value)
         yield case, BadInputError(value) if kind == "bad input" else value
@@ -156,7 +151,5 @@ def _replay(case: Case, replay: Callable[[Case], Run]) -> Message:
         return "bad input", list(error.faults)
     except HarnessError as error:
         return "error", error
-    except SystemExit as error:
-        return "exit", repr(error.code)
     except BaseException:  # noqa: BLE001 - the parent raises it
         return "bug", traceback.format_exc()
