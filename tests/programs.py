@@ -60,6 +60,7 @@ world = Path(os.environ["HARNESS_WORLD"])
 state = json.loads(world.read_text())
 state["turns"] = int(os.environ["HARNESS_TURN"])
 state["run_id"] = os.environ["HARNESS_RUN_ID"]
+state["now"] = os.environ["HARNESS_NOW"]
 world.write_text(json.dumps(state))
 
 way = settings.get("way")
@@ -126,13 +127,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/stream":
             words = [json.dumps({"delta": {"text": f"{word} "}}) for word in answer.split()]
             events = "".join(f"event: word\\ndata: {word}\\n\\n" for word in ['{"start": true}', *words])
-            return self.reply(200, "text/event-stream", f": hello\\n\\n{events}data: [DONE]\\n\\n".encode())
+            self.reply(200, "text/event-stream", f": hello\\n\\n{events}data: [DONE]\\n\\n".encode(), length=None)
+            time.sleep(600)  # a server may keep its connection open
         self.reply(200, "application/json", json.dumps({"reply": {"parts": [{"text": answer}]}}).encode())
 
-    def reply(self, status, kind, data):
+    def reply(self, status, kind, data, length=True):
         self.send_response(status)
         self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(data)))
+        if length:
+            self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -125,8 +126,9 @@ class _Port:
     def __init__(self) -> None:
         first = os.getpid() * 101 % len(_PORTS)
         for number in (*_PORTS[first:], *_PORTS[:first]):
+            self._file = Path(tempfile.gettempdir()) / f"harness-port-{number}.lock"
             try:
-                self._lock = Lock(Path(tempfile.gettempdir()) / f"harness-port-{number}.lock", create=True)
+                self._lock = Lock(self._file, create=True)
             except OSError:  # another user's
                 continue
             if self._lock.held and _is_free(number):
@@ -137,6 +139,8 @@ class _Port:
 
     def release(self) -> None:
         """Leave it to others."""
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            self._file.unlink()
         self._lock.release()
 
 
@@ -174,7 +178,7 @@ def _post(port: int, path: str, body: bytes) -> tuple[int, str, bytes]:
         reply = bytearray()
         while not is_last(reply) and (piece := response.read1()):
             reply += piece
-        if response.length:  # read1 ends without an error where a body of known length is cut
+        if response.length and not is_last(reply):  # read1 ends without an error where a body of known length is cut
             raise http.client.IncompleteRead(bytes(reply), response.length)
         return response.status, response.getheader("content-type", ""), bytes(reply)
     finally:

@@ -24,7 +24,7 @@ expect:
 """
 WAYS = ("never", "refuses", "dies", "breaks", "odd", "hangs")
 FAILURES = {
-    "never": "the server could not be used after 10 seconds: nobody listened at its port; its last words:\nwaiting for",
+    "never": "the server could not be used after 15 seconds: nobody listened at its port; its last words:\nwaiting for",
     "refuses": "the server ended with exit code 1 before it listened on its port; its last words:\nno configuration",
     "dies": "the server ended with exit code 9; its last words:\n",
     "breaks": """the server answered 500: {"detail": "no stock"}""",
@@ -79,7 +79,7 @@ def test_it_replays_the_same_each_time(project: MiniProject) -> None:
 
 def test_its_failures_are_the_agents(project: MiniProject) -> None:
     """A server that does not listen, ends, breaks or answers something else fails its trial by name."""
-    done = project.harness("run", "scenarios/ways", HARNESS_TRIAL_TIMEOUT="20")
+    done = project.harness("run", "scenarios/ways", HARNESS_TRIAL_TIMEOUT="30")
     assert done.code == 1, done.text
     told = reasons(project)
     for way, reason in FAILURES.items():
@@ -90,9 +90,9 @@ def test_its_failures_are_the_agents(project: MiniProject) -> None:
 
 def test_a_server_that_hangs_is_ended(project: MiniProject) -> None:
     """The time limit of a trial ends its server too."""
-    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="6")
+    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="15")
     assert done.code == 1, done.text
-    assert "did not end within 6 seconds of wall time" in reasons(project)["hangs"]
+    assert "did not end within 15 seconds of wall time" in reasons(project)["hangs"]
     assert not [line for line in processes() if str(project.root) in line]
 
 
