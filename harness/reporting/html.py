@@ -11,6 +11,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 from urllib.parse import quote
 
@@ -103,7 +104,9 @@ def _cut(details: Iterable[TrialDetail]) -> Iterator[tuple[int, list[str]]]:
         yield start, block
 
 
+@cache
 def _environment() -> Environment:
+    """Kept, because it keeps what it compiled: that takes longer than to render a hundred trials."""
     return Environment(
         loader=FunctionLoader(_asset),
         autoescape=True,
