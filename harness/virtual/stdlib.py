@@ -10,14 +10,13 @@ from __future__ import annotations
 import functools
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType
 from typing import Any
-
-import time_machine
 
 from harness.errors import InterceptionError
 from harness.virtual.handing import IN_THREAD
@@ -27,6 +26,14 @@ from harness.virtual.threads import HANDOVERS
 
 __all__ = ["seeded", "steered"]
 
+_PYTEST_IS_THERE = "pytest" in sys.modules
+if not _PYTEST_IS_THERE:
+    sys.modules["pytest"] = None  # type: ignore[assignment]  # time-machine has a fixture, and would import it for that
+try:
+    import time_machine
+finally:
+    if not _PYTEST_IS_THERE:
+        del sys.modules["pytest"]
 
 _CLOCKS = ("monotonic", "perf_counter")
 _BREATH = 0.001
