@@ -189,7 +189,7 @@ def measure_cold(rounds: int) -> None:
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         root = workload.make_project(Path(folder) / "large", SCENARIOS)
-        for _ in range(max(3, rounds // 4)):
+        for _ in range(max(1, rounds // 4)):
             found = measure({"sdk": sdk_block(SAMPLES)}, 2)["sdk"]
             times["sdk"].append(min(found) * SCENARIOS / SAMPLES)
             spent, peak, _ = run_process(RUN, "run", "-q", cwd=root)
