@@ -23,7 +23,7 @@ class Service:
 
     name: str
     packages: tuple[str, ...]
-    """The top-level modules that report there."""
+    """The modules that report there; of OpenTelemetry, whose interface others import for nothing, the exporters."""
     hosts: tuple[str, ...]
     """Exactly as they stand in an address, the port included where it is not the scheme's."""
     paths: tuple[str, ...]
@@ -44,11 +44,11 @@ SERVICES = (
     Service("Agno", ("agno",), ("os-api.agno.com",), ("/telemetry/",)),
     Service(
         "Langfuse",
-        ("langfuse", "opentelemetry"),
+        ("langfuse", "opentelemetry.exporter"),
         ("cloud.langfuse.com", "us.cloud.langfuse.com"),
         ("/api/public/otel/", "/api/public/ingestion"),
     ),
-    Service("OpenTelemetry", ("opentelemetry",), ("localhost:4318", "127.0.0.1:4318"), _OTLP),
+    Service("OpenTelemetry", ("opentelemetry.exporter",), ("localhost:4318", "127.0.0.1:4318"), _OTLP),
 )
 """The services that we know: all that is let pass as telemetry."""
 _BY_HOST = {host: service for service in SERVICES for host in service.hosts}
