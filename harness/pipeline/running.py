@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TypeVar
@@ -138,6 +139,8 @@ class _Gathering:
 
 async def _ask_all(plan: Plan, cases: Sequence[Case], gathering: _Gathering) -> None:
     gate = asyncio.Semaphore(plan.concurrency)
+    # a synchronous agent holds a thread for as long as its trial lasts, and its neighbours' tools need some as well
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * plan.concurrency))
 
     async def ask(case: Case) -> None:
         async with gate:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.providers.simulated import running_provider
-from tests.project import MiniProject
+from tests.project import DESK, MiniProject
 
 
 def test_run(desk: MiniProject) -> None:
@@ -257,3 +257,43 @@ def test_results_under_an_old_name_are_not_accepted(desk: MiniProject) -> None:
     assert refused.code == 2
     assert "status is no scenario of this project any more, by that name; run again: harness run" in refused.err
     assert not (desk.root / "cassettes/status").exists()
+
+
+def test_as_many_synchronous_agents_as_asked_for_run_at_once(desk: MiniProject) -> None:
+    """`-j 40` has forty agents of threads at work, each of which waits here for all the others."""
+    desk.write({f"scenarios/{number:02}.yaml": DESK["scenarios/status.yaml"] for number in range(40)})
+    (desk.root / "scenarios/status.yaml").unlink()
+    desk.write(
+        {
+            "conftest.py": """\
+import asyncio
+import threading
+
+import harness
+from desk import Order, answer, find_order
+
+barrier = threading.Barrier(40, timeout=30)
+harness.validator("order")(Order)
+
+
+@harness.subject("desk", tools=[find_order])
+def desk(task):
+    barrier.wait()
+    return asyncio.run(answer(task))
+"""
+        }
+    )
+    with running_provider([desk.root / "status.script.yaml"]) as url:
+        done = desk.record(url, "-j", "40")
+    assert done.code == 0, done.text
+    assert len(list(desk.root.glob("cassettes/[0-9]*/default/1.yaml"))) == 40, done.text
+
+
+def test_an_agent_that_breaks_before_it_asks_loses_no_recording(desk: MiniProject) -> None:
+    """Where it raises before its first request, what was recorded stays, and nothing is left beside it."""
+    before = {file: file.read_bytes() for file in (desk.root / "cassettes").rglob("*") if file.is_file()}
+    desk.edit("desk.py", "    tool = task.world.tools[0]\n", "    raise ValueError('no settings')\n")
+    with running_provider([desk.root / "status.script.yaml"]) as url:
+        done = desk.record(url)
+    assert "now failed: the agent raised ValueError: no settings at desk.py:" in done.text
+    assert {file: file.read_bytes() for file in (desk.root / "cassettes").rglob("*") if file.is_file()} == before
