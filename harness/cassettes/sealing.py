@@ -46,7 +46,7 @@ class _Seal:
             self._depth += 1
             self._declared |= {_read_place(text) for text in declared}
             if not self._hooked:
-                sys.addaudithook(self._hear)  # for good: it can't be taken back, and hears nothing while not sealed
+                sys.addaudithook(_hear)  # for good: it can't be taken back, and hears nothing while not sealed
                 self._hooked = True
 
     def leave(self) -> None:
@@ -56,8 +56,9 @@ class _Seal:
                 self._declared.clear()
                 self._resolved.clear()
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self._depth or event not in _EVENTS or getattr(self._resolving, "now", False):
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Refuse what an audited event would do, where it leaves the process."""
+        if not self._depth or getattr(self._resolving, "now", False):
             return
         what, place = _EVENTS[event](arguments)
         if place is not None and not self._is_let_through(event, place) and not _is_pair():
@@ -98,6 +99,11 @@ class _Seal:
 
 
 _SEAL = _Seal()
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _EVENTS:  # first, and no more: a replayed call makes forty events, all but none of them ours
+        _SEAL.hear(event, arguments)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shlex
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,9 +43,13 @@ def run_cases(plan: Plan, cases: Sequence[Case]) -> Run:
     gathering = _Gathering(plan)
     with intercepted(), steered(), _replacing(plan, cases):
         if plan.mode is Mode.REPLAY:
-            for found in _replay_all(plan, cases):
-                with gathering.guard():
-                    gathering.add(found())
+            gc.freeze()  # each look through all that is imported would cost as much as many a trial
+            try:
+                for found in _replay_all(plan, cases):
+                    with gathering.guard():
+                        gathering.add(found())
+            finally:
+                gc.unfreeze()
         else:
             _run(_ask_all(plan, cases, gathering))
     return gathering.merge()
