@@ -167,7 +167,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, re
         if keep:
             drop_empty(plan.project, file, session)
         return bare_trial(case, number, Outcome.ERRORED, _without_provider(ran.unreachable, journal))
-    if keep and ran.trace.raised is not None and not session.played:
+    if keep and ran.trace.raised is not None and not session.played and file.is_file():
         drop_empty(plan.project, file, session)  # an agent that broke before it asked: what was recorded stays
     elif keep:
         keep_recording(file, session, metadata)

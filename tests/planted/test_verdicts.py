@@ -181,12 +181,12 @@ def test_edited_code(tmp_path_factory: pytest.TempPathFactory, name: str) -> Non
 
 
 def test_an_exit_in_a_task_of_the_agents_is_no_success(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """asyncio lets it end the whole run; the exit code is then ours and not the agent's 0."""
+    """asyncio would let it end the whole run with the agent's own 0; it fails the trial instead."""
     project = copy_shipped(tmp_path_factory.mktemp("edited"))
     project.edit(DESK, '    world.state["refunds"][order_id] =', "    raise SystemExit(0)\n    _ =")
     done = project.harness("run", "scenarios/support/two-refunds.yaml")
-    assert (done.code, done.out) == (4, "")
-    assert "sys.exit(0)" in done.err
+    assert done.code == 1
+    assert "WORSE  1/1 → 0/1  a task that the agent started called sys.exit(0)" in done.out
     assert "Traceback" not in done.err
 
 
