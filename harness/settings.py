@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -233,7 +234,12 @@ def _read_tool(file: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     try:
-        tool = tomllib.loads(text).get("tool", {})
+        tool = _parse(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise BadInputError([Fault(str(file), 0, 0, f"is not valid TOML: {error}")]) from error
     return tool if isinstance(tool, dict) else {}
+
+
+@lru_cache(maxsize=64)  # each test function with a cassette asks anew, and to parse a page takes milliseconds
+def _parse(text: str) -> dict[str, Any]:
+    return tomllib.loads(text)
