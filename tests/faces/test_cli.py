@@ -272,7 +272,7 @@ import threading
 import harness
 from desk import Order, answer, find_order
 
-barrier = threading.Barrier(40, timeout=30)
+barrier = threading.Barrier(40, timeout=100)
 harness.validator("order")(Order)
 
 
