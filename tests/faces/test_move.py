@@ -85,7 +85,7 @@ def test_a_folder_moves(project: MiniProject) -> None:
         {"conftest.py": (project.root / "conftest.py").read_text().replace("scenarios.support", "scenarios.desk")}
     )
     drift = project.harness("drift")
-    assert (drift.code, drift.out) == (0, "19 cases replayed, 1 skipped: no drift\n"), drift.text
+    assert (drift.code, drift.out) == (0, "20 cases replayed, 1 skipped: no drift\n"), drift.text
     (case,) = json.loads((project.root / "cassettes/desk/two-refunds/baseline.json").read_bytes())["cases"]
     assert (case["scenario"], case["source"]) == ("desk/two-refunds", "scenarios/desk/two-refunds.yaml")
 

@@ -26,6 +26,7 @@ def python() -> str:
     return str(Path(FOLDER, "bin/python"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A page is recorded once, by the process that runs its tests."""
     for item in items:
