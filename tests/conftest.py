@@ -1,6 +1,5 @@
 """What holds for all tests."""
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 # A machine that is busy with other things is slow, and that says nothing about the code.
@@ -8,9 +7,3 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.register_profile("thorough", settings.get_profile("patient"), max_examples=2_000)
 settings.register_profile("unshrunk", settings.get_profile("patient"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("patient")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Under ``-n``, keep tests of one group in one process: they share a costly recording."""
-    if config.getoption("dist", "no") == "load":
-        config.option.dist = "loadgroup"

@@ -24,11 +24,3 @@ def python() -> str:
             pytest.fail(ADVICE)
         pytest.skip(ADVICE)
     return str(Path(FOLDER, "bin/python"))
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A page is recorded once, by the process that runs its tests."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
