@@ -98,8 +98,13 @@ PLANTED: Mapping[str, Planted] = {
             ),
         ),
         "failed",
-        ("support/already-refunded", "support/refund-insisted", "support/unknown-order"),
-        ("turn 2: ", "there is no order", "refunds end after 30 days"),
+        (
+            "support/already-refunded",
+            "support/order-system-down",
+            "support/refund-insisted",
+            "support/unknown-order",
+        ),
+        ("turn 2: ", "the order system does not answer", "refunds end after 30 days"),
     ),
     "an input edited": Planted(
         (("scenarios/support/two-refunds.yaml", "the vase is lovely", "the vase is very lovely"),),
