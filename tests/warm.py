@@ -28,10 +28,14 @@ __all__ = ["Done", "Warm", "warm"]
 
 _TOUCHING = ("open", "write", "fsync", "replace", "unlink", "rmdir", "mkdir", "chmod", "ftruncate", "lseek", "close")
 _FIRST_USED = (
-    *("openai.resources.chat", "openai.resources.responses", "anthropic.resources.messages", "truststore"),
+    *("openai.resources.chat.chat", "openai.resources.chat.completions.completions"),
+    *("openai.resources.responses.responses", "anthropic.resources.messages.messages"),
+    *("anyio._backends._asyncio", "httpcore", "httpcore2", "truststore"),
     *("_pytest.logging", "xdist.newhooks", "hypothesis.statistics"),
 )
 """What the libraries themselves import only when it is used."""
+_BARE = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.devnull}
+"""Each client that is made would read all certificates of the system for nothing: nobody here is asked over TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Warm:
         with tempfile.TemporaryDirectory(prefix="warm-") as name:
             out, err = Path(name, "out"), Path(name, "err")
             order = {"at": None, "after": None, "counted": False, "out": str(out), "err": str(err), **more}
-            order |= {"door": door, "folder": str(folder), "arguments": arguments, "environ": dict(environ)}
+            order |= {"door": door, "folder": str(folder), "arguments": arguments, "environ": {**environ, **_BARE}}
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             ended = json.loads(self._process.stdout.readline())
@@ -117,6 +121,7 @@ def _serve() -> None:
             importlib.import_module(module.name)
     for name in (*_FIRST_USED, *(entry.module for entry in entry_points(group="pytest11"))):
         importlib.import_module(name)
+    importlib.import_module("harness.reporting.html")._environment().get_template("report.html.j2")
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
@@ -153,6 +158,7 @@ def _become(order: Mapping[str, Any], report: int) -> None:
     code = main()
     signal.setitimer(signal.ITIMER_REAL, 0)
     os.write(report, str(count()).encode())
+    gc.freeze()  # else the last looks through all that is imported cost more than most commands
     sys.exit(code)
 
 
