@@ -29,7 +29,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -104,8 +103,7 @@ def replay_block(project: Project, cases: Sequence[Case]) -> Block:
     def replay_all() -> None:
         with intercepted(), steered(), sealed():
             for case in cases:
-                with asyncio.Runner(loop_factory=partial(VirtualLoop, patience=60)) as runner:
-                    runner.run(replay(case))
+                VirtualLoop(patience=60).run(replay(case))
 
     return replay_all
 

@@ -84,7 +84,7 @@ class _RecordedStream(StreamReader):
 
     def __init__(self, handler: ReplayedHandler, limit: int, playback: Playback) -> None:
         super().__init__(handler, limit, loop=asyncio.get_running_loop())
-        self._pieces = playback.wait_for_pieces()
+        self._playback = playback
         self._failure = failure_of(playback.exchange.response)
         self._streamed = bool(playback.exchange.response.chunks)
 
@@ -99,7 +99,7 @@ class _RecordedStream(StreamReader):
             await self._wait("wait_eof")
 
     async def _feed_next(self) -> None:
-        piece = await anext(self._pieces, None)
+        piece = await self._playback.wait_for_piece()
         if piece is None and self._failure is not None:
             self.set_exception(_broken_off(self._failure))
         elif piece is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from harness.records.exchange import HttpRequest
 from harness.wire.split import UNHEARD, api_of
 
 __all__ = [
+    "Key",
     "canonical_key",
     "canonical_text",
     "drop_paths",
@@ -29,17 +29,20 @@ __all__ = [
     "read_body",
 ]
 
+Key = tuple[str, str, str, bytes]
+"""What two requests that are the same have in common: origin, place, kind of body, body."""
+
 _VOLATILE_QUERY = {"beta"}
 _BOUNDARY = re.compile(r'^multipart/.*;\s*boundary="?([^";]+)', re.IGNORECASE)
 
 
-def raw_key(request: HttpRequest, *, anywhere: bool = False) -> bytes:
-    """A digest of where a request goes and of its body's bytes; with ``anywhere`` scheme and host play no part."""
-    return _digest(request, b"", request.body, anywhere=anywhere)
+def raw_key(request: HttpRequest, *, anywhere: bool = False) -> Key:
+    """Where a request goes and its body's bytes; with ``anywhere`` scheme and host play no part."""
+    return _key(request, "", request.body, anywhere=anywhere)
 
 
-def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False) -> bytes:
-    """A digest of where a request goes and of what its body says.
+def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False) -> Key:
+    """Where a request goes and what its body says.
 
     Keys are sorted, what stands at a volatile path is left out, and in a call of a model API the order of tools and
     the key of the prompt's cache play no part and ids that are minted in each run are numbered. A body that is no JSON
@@ -50,11 +53,11 @@ def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bo
     if data is not None:
         try:
             text = _canonical_body(data, volatile, is_model_api=is_model_api(request))
-            return _digest(request, b"json", text.encode(), anywhere=anywhere)
+            return _key(request, "json", text.encode(), anywhere=anywhere)
         except RecursionError:  # so deep that it can be read, and not be written
             pass
     kind, body = _without_boundary(request)
-    return _digest(request, kind, body, anywhere=anywhere)
+    return _key(request, kind, body, anywhere=anywhere)
 
 
 def read_body(body: bytes) -> JsonObject | None:
@@ -146,13 +149,13 @@ def _canonical_body(data: JsonObject, volatile: Sequence[str], *, is_model_api: 
     return canonical_text(data)
 
 
-def _without_boundary(request: HttpRequest) -> tuple[bytes, bytes]:
+def _without_boundary(request: HttpRequest) -> tuple[str, bytes]:
     """The kind and the bytes of a body that is no JSON; each upload mints the boundary between its parts."""
     found = next((_BOUNDARY.match(value) for name, value in request.headers if name.lower() == "content-type"), None)
     if found is None:
-        return b"", request.body
+        return "", request.body
     parts = request.body.split(b"--" + found[1].encode())
-    return b"multipart", b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return "multipart", b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
 def _drop(data: JsonValue, path: list[str]) -> None:
@@ -169,9 +172,5 @@ def _drop(data: JsonValue, path: list[str]) -> None:
                 _drop(item, rest)
 
 
-def _digest(request: HttpRequest, kind: bytes, body: bytes, *, anywhere: bool) -> bytes:
-    place = [place_of(request)] if anywhere else [origin_of(request), place_of(request)]
-    state = hashlib.blake2b(json.dumps(place).encode(), digest_size=16)
-    state.update(b"\0" + kind + b"\0")
-    state.update(body)
-    return state.digest()
+def _key(request: HttpRequest, kind: str, body: bytes, *, anywhere: bool) -> Key:
+    return ("" if anywhere else origin_of(request), place_of(request), kind, body)

@@ -162,24 +162,22 @@ class _ReplayStream:
     def __init__(self, module: Any, playback: Playback, request: Any) -> None:
         self._module = module
         self._playback = playback
-        self._pieces: Any = None
         self._failure = failure_of(playback.exchange.response)
         self._request = request
 
     def __iter__(self) -> Iterator[bytes]:
-        self._pieces = self._pieces or self._playback.pieces()
-        yield from self._pieces
+        yield from self._playback.pieces()
         self._break_off()
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        self._pieces = self._pieces or self._playback.wait_for_pieces()
-        async for piece in self._pieces:
-            yield piece
-        self._break_off()
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
 
-    async def aclose(self) -> None:
-        if hasattr(self._pieces, "aclose"):
-            await self._pieces.aclose()
+    async def __anext__(self) -> bytes:
+        piece = await self._playback.wait_for_piece()
+        if piece is None:
+            self._break_off()
+            raise StopAsyncIteration
+        return piece
 
     def _break_off(self) -> None:
         failure, self._failure = self._failure, None

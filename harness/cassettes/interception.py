@@ -126,6 +126,8 @@ class _Interception:
 
     def _place_of_vcr(self) -> str:
         """A place that vcrpy holds; nothing where it holds none."""
+        if "vcr" not in sys.modules:
+            return ""
         stubs = sys.modules.get("vcr.stubs")
         if stubs is not None and issubclass(http.client.HTTPConnection, stubs.VCRConnection):
             return "http.client.HTTPConnection"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from urllib.parse import urlsplit
 
-from harness.cassettes.canonical import canonical_key, origin_of, raw_key
+from harness.cassettes.canonical import Key, canonical_key, origin_of, raw_key
 from harness.cassettes.mismatch import classify_miss
 from harness.cassettes.renaming import Renaming
 from harness.records.exchange import Exchange, HttpRequest
@@ -92,7 +92,7 @@ class _Queues:
     def __init__(self, requests: Sequence[HttpRequest], volatile: tuple[str, ...]) -> None:
         self.requests = requests
         self._volatile = volatile
-        self._queues: dict[tuple[bool, bool], dict[bytes, deque[int]]] = {}
+        self._queues: dict[tuple[bool, bool], dict[Key, deque[int]]] = {}
 
     def find(self, request: HttpRequest, taken: set[int], accepts: Callable[[int], bool]) -> int | None:
         """The first position with the request's key that is not taken, and that may answer it.
@@ -115,17 +115,17 @@ class _Queues:
     def _origins(self) -> frozenset[str]:
         return frozenset(map(origin_of, self.requests))
 
-    def _index(self, canonical: bool, anywhere: bool) -> dict[bytes, deque[int]]:
+    def _index(self, canonical: bool, anywhere: bool) -> dict[Key, deque[int]]:
         """Built when first asked for: most cassettes need one of the four."""
         queues = self._queues.get((canonical, anywhere))
         if queues is None:
-            found: defaultdict[bytes, deque[int]] = defaultdict(deque)
+            found: defaultdict[Key, deque[int]] = defaultdict(deque)
             for position, request in enumerate(self.requests):
                 found[self._key(request, canonical, anywhere)].append(position)
             queues = self._queues[canonical, anywhere] = dict(found)
         return queues
 
-    def _key(self, request: HttpRequest, canonical: bool, anywhere: bool) -> bytes:
+    def _key(self, request: HttpRequest, canonical: bool, anywhere: bool) -> Key:
         if canonical:
             return canonical_key(request, self._volatile, anywhere=anywhere)
         return raw_key(request, anywhere=anywhere)

@@ -46,7 +46,7 @@ class Patch:
 
     def put(self) -> None:
         """Put ours in the path, on top of whatever is there now; only the last one that was put is active."""
-        if self._top is not None and self._top.function in self._chain():
+        if self._top is not None and (self._current() is self._top.function or self._top.function in self._chain()):
             return
         self._give_up()
         self._top = _Layer(self._bare(), self._make)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +71,8 @@ class Playback:
         # never before its recorded instant: what the agent itself took until then passes as well
         started = max(clock.now(), exchange.started)
         self.exchange = exchange if started == exchange.started else exchange.model_copy(update={"started": started})
+        self._coming = deque(self._pieces())
+        """When each piece arrives that has not been read."""
 
     def arrive(self) -> None:
         """Let time pass until the response's head is there, or until it is clear that none will come."""
@@ -80,18 +83,19 @@ class Playback:
         await self._clock.wait_until(self._head)
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in the chunks of the recording, once."""
-        for at, piece in self._chunks():
-            self._clock.advance_to(at)
-            yield piece
+        """The body in the chunks of the recording, each once."""
+        while self._coming:
+            self._clock.advance_to(self._coming[0][0])
+            yield self._coming.popleft()[1]
         self._clock.advance_to(self._end)
 
-    async def wait_for_pieces(self) -> AsyncIterator[bytes]:
-        """The same for code that can wait, once."""
-        for at, piece in self._chunks():
-            await self._clock.wait_until(at)
-            yield piece
-        await self.wait_for_end()
+    async def wait_for_piece(self) -> bytes | None:
+        """The next of them, for code that can wait; None at the end. A wait that is cancelled loses nothing."""
+        if not self._coming:
+            await self.wait_for_end()
+            return None
+        await self._clock.wait_until(self._coming[0][0])
+        return self._coming.popleft()[1]
 
     async def wait_for_end(self) -> None:
         """Wait until the last byte is there."""
@@ -106,7 +110,7 @@ class Playback:
     def _end(self) -> int:
         return self.exchange.started + self.exchange.duration
 
-    def _chunks(self) -> Iterator[tuple[int, bytes]]:
+    def _pieces(self) -> Iterator[tuple[int, bytes]]:
         response, start = self.exchange.response, 0
         if not response.chunks:
             yield self._end, response.body

@@ -80,19 +80,13 @@ async def ask_trial(plan: Plan, case: Case, number: int, texts: dict[str, str]) 
 
 def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[None, None, T]]) -> T | Trial:
     """Run a replay on a loop of its own. What the agent left running there is cancelled with it."""
-    replayed: list[T] = []
-
-    async def keep() -> None:
-        replayed.append(await replay())  # as the task's result, the runner's signal handler would print all of it
-
     with _REPLAYING:
         try:
             assert_in_path()  # it may ask clients that were just imported: not in the trial's time
             loop = VirtualLoop(patience=plan.project.trial_timeout, in_real_time=plan.in_real_time)
             with watched(loop) as watch:
                 try:
-                    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                        runner.run(keep())
+                    replayed = loop.run(replay())
                 except (StalledError, EndlessTrial) as error:
                     return bare_trial(case, number, Outcome.FAILED, watch.says or str(error))
                 except SystemExit as error:  # of a task of the agent's own: asyncio lets it out of the loop
@@ -100,7 +94,7 @@ def _take(plan: Plan, case: Case, number: int, replay: Callable[[], Coroutine[No
                     return bare_trial(case, number, Outcome.FAILED, what)
         except InterceptionError as error:
             return bare_trial(case, number, Outcome.ERRORED, str(error))
-        return replayed[0] if watch.says is None else bare_trial(case, number, Outcome.FAILED, watch.says)
+        return replayed if watch.says is None else bare_trial(case, number, Outcome.FAILED, watch.says)
 
 
 async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) -> Ran | Trial:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from harness.records.base import Record
-from harness.records.indented import indented
+from harness.records.json_text import indented, read_json
 from harness.records.message import AssistantMessage, Message, ToolResult
 from harness.records.trace import (
     AgentRaised,
@@ -184,7 +184,7 @@ def _says_the_same(said: str, output: JsonValue) -> bool:
     if isinstance(output, str):
         return said.strip() == output.strip()
     try:
-        return bool(json.loads(said) == output)
+        return bool(read_json(said) == output)
     except ValueError:
         return False
 
@@ -264,6 +264,6 @@ def _indented(text: str) -> str:
     if not text.lstrip().startswith(("{", "[")):
         return text
     try:
-        return pretty(json.loads(text))
+        return pretty(read_json(text))
     except ValueError:
         return text

@@ -6,7 +6,7 @@ import csv
 import io
 
 from harness.records.base import Record
-from harness.records.indented import indented
+from harness.records.json_text import indented
 from harness.records.run import Run
 
 __all__ = ["csv_text", "json_text"]

@@ -17,19 +17,23 @@ import sysconfig
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import thread as futures_of_threads
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from harness.errors import StalledError
 from harness.virtual.lines import Line, current_line, run_job
 from harness.virtual.watchdog import EndlessTrial, interrupt
 
 __all__ = ["NANOSECONDS", "VirtualLoop", "place_of"]
+
+T = TypeVar("T")
 
 NANOSECONDS = 1_000_000_000
 _FAREWELL = 10.0
@@ -52,6 +56,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     ``in_real_time`` has its time elapse on the wall, for those who watch: nothing else changes, and waiting so does not
     count against the patience.
     """
+
+    # asyncio's own, which tell what else can happen: the same from Python 3.11 to 3.14
+    _asyncgens: WeakSet[Any]
+    _ready: deque[asyncio.Handle]
+    _scheduled: list[asyncio.TimerHandle]
+    _selector: _JumpingSelector
 
     def __init__(self, *, patience: float, in_real_time: bool = False) -> None:
         self._trial: VirtualLoop = self
@@ -108,8 +118,50 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self._trial.extend(left)
             _wait_for_event(self._trial.hurry, left)
 
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, then end whatever it left behind, and close.
+
+        As :class:`asyncio.Runner` does, without a handler for SIGINT: Python's own ends a trial as well.
+        """
+        try:
+            return self.run_until_complete(main)
+        finally:
+            try:
+                self._end_rest()
+            finally:
+                self.close()
+
+    def _end_rest(self) -> None:
+        left = asyncio.all_tasks(self)
+        for task in left:
+            task.cancel()
+        if left:
+            self.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        for task in left:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                message = "a task that was left behind raised an error as it was cancelled"
+                self.call_exception_handler({"message": message, "exception": error, "task": task})
+        if self._asyncgens:
+            self.run_until_complete(self.shutdown_asyncgens())
+        if self._pool is not None or self._own or self._stalled:
+            self.run_until_complete(self.shutdown_default_executor())
+
+    def _may_jump(self, instant: int) -> bool:
+        """Whether nothing else can happen before an instant, so that time may pass without a turn of the loop.
+
+        A task that is to be cancelled takes the turn, since it hears of that where it waits.
+        """
+        if self._ready or self._is_frozen() or self._trial.origin is not None or self._selector.others:
+            return False
+        if self._scheduled and round(self._scheduled[0].when() * NANOSECONDS) <= instant:
+            return False
+        task = asyncio.current_task(self)
+        return task is not None and not task.cancelling()
+
     async def wait_until(self, instant: int) -> None:
         """Wait for an instant, in nanoseconds."""
+        if self._may_jump(instant):
+            self._now = max(self._now, instant)
         while self._now < instant:  # a float may fall short of it by less than a nanosecond
             reached = self.create_future()
             handle = self.call_at(instant / NANOSECONDS, _settle, reached)
@@ -237,7 +289,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if events or timeout == 0:
             self._check_patience()
             return events
-        if selector.leads_elsewhere:
+        if any(selector.others.values()):
             self._trial.exact = False
             began = _wall()
             events = selector.poll(self._bounded(timeout))
@@ -312,23 +364,23 @@ class _JumpingSelector(selectors.DefaultSelector):
     ) -> None:
         super().__init__()
         self._wait = wait
-        self._elsewhere: set[int] = set()
+        self._own: int | None = None
+        """What comes first: the loop's own pipe, by which threads wake it."""
+        self.others: dict[int, bool] = {}
+        """Every other file that is watched, and whether it is a socket that leads to another process."""
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = super().register(fileobj, events, data)
-        if _leads_elsewhere(key.fd):
-            self._elsewhere.add(key.fd)
+        if self._own is None:
+            self._own = key.fd
+        else:
+            self.others[key.fd] = _leads_elsewhere(key.fd)
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         key = super().unregister(fileobj)
-        self._elsewhere.discard(key.fd)
+        self.others.pop(key.fd, None)
         return key
-
-    @property
-    def leads_elsewhere(self) -> bool:
-        """Whether a socket that leads to another process is open."""
-        return bool(self._elsewhere)
 
     def poll(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """What a selector does."""

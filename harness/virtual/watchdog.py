@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import ExitCode
 
@@ -89,8 +89,10 @@ class _Watchdog:
         self._changed = threading.Condition()
         self._idle = False
         self._pid: int | None = None
+        self._is_listening = False
 
     def begin(self, watch: Watch) -> None:
+        self._listen()
         self.watch = watch
         if self._pid != os.getpid():
             self._pid, self._changed, self._idle = os.getpid(), threading.Condition(), False
@@ -101,6 +103,21 @@ class _Watchdog:
 
     def end(self) -> None:
         self.watch = None
+
+    def _listen(self) -> None:
+        """Hear the signal, once for the process: to set a handler and put it back costs as much as a trial's loop."""
+        if self._is_listening or _SIGNAL is None or threading.current_thread() is not threading.main_thread():
+            return
+        before = signal.getsignal(_SIGNAL)
+
+        def hear(number: int, frame: FrameType | None) -> None:
+            if self.watch is not None and self.watch.says is not None:
+                raise EndlessTrial
+            if callable(before):
+                before(number, frame)
+
+        signal.signal(_SIGNAL, hear)
+        self._is_listening = True
 
     def _run(self) -> None:
         while True:
@@ -122,8 +139,6 @@ _WATCHDOG = _Watchdog()
 def watched(loop: VirtualLoop) -> Iterator[Watch]:
     """Have what runs on the loop in this thread interrupted once the loop's deadline has passed unnoticed."""
     watch = Watch(loop)
-    is_main = threading.current_thread() is threading.main_thread()
-    before: Any = signal.signal(_SIGNAL, _raise_if_overdue) if is_main and _SIGNAL is not None else None
     _WATCHDOG.begin(watch)
     try:
         yield watch
@@ -131,11 +146,3 @@ def watched(loop: VirtualLoop) -> Iterator[Watch]:
         _WATCHDOG.end()
         if watch.says is not None:
             watch.forget()
-        if is_main and _SIGNAL is not None:
-            signal.signal(_SIGNAL, before)
-
-
-def _raise_if_overdue(_signal: int, _frame: FrameType | None) -> None:
-    watch = _WATCHDOG.watch
-    if watch is not None and watch.says is not None:
-        raise EndlessTrial

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
+from harness.records.json_text import read_json
 from harness.records.message import (
     AssistantMessage,
     Message,
@@ -299,7 +299,7 @@ def _close_block(block: JsonObject) -> JsonObject:
 
 def _parse_object(text: str) -> JsonObject | None:
     try:
-        value = json.loads(text)
+        value = read_json(text)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from harness.errors import ProviderError
 from harness.records.base import JsonObject, Nanoseconds
 from harness.records.exchange import Ending, Exchange, HttpResponse
+from harness.records.json_text import read_json
 from harness.records.message import Api, ModelReply, ModelRequest, Usage
 from harness.records.trace import FailedAttempt
 from harness.wire.codecs import codec_for
@@ -105,7 +105,7 @@ def read_attempt(number: int, user_turn: int, exchange: Exchange) -> Attempt | N
     if api is None:
         return None
     try:
-        request = codec_for(api).read_request(json.loads(exchange.request.body))
+        request = codec_for(api).read_request(read_json(exchange.request.body))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     reply, error = _read_reply(api, exchange.response)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pydantic import JsonValue, ValidationError
+from pydantic_core import to_json
 
 from harness.records.base import JsonObject
 from harness.records.message import Api, ModelReply, ModelRequest, Usage
@@ -41,12 +42,20 @@ def _checked(read: Callable[[JsonValue], ModelReply]) -> Callable[[JsonValue], M
 
     def read_reply(body: JsonValue) -> ModelReply:
         try:
-            json.dumps(body, ensure_ascii=False).encode()  # as it will be written, long after it was paid for
+            _assert_writable(body)  # or else that would show long after it was paid for
             return read(body)
         except (UnicodeEncodeError, ValidationError, RecursionError) as error:
             raise broken_reply("it holds text or nesting that can't be kept") from error
 
     return read_reply
+
+
+def _assert_writable(body: JsonValue) -> None:
+    """Raise what writing the body as JSON would raise."""
+    try:
+        to_json(body)
+    except ValueError:  # Pydantic's does not nest as deep as Python's
+        json.dumps(body, ensure_ascii=False).encode()
 
 
 _CODECS = {

@@ -9,7 +9,7 @@ from enum import Enum
 
 from harness.records.message import Message, ModelRequest, ToolCall, ToolResult, UserMessage
 from harness.wire.attempts import Call
-from harness.wire.history import Atom, History, atoms_of, atoms_of_each, is_spoken
+from harness.wire.history import Atom, History, atoms_of, is_spoken
 from harness.wire.shapes import text_at
 
 __all__ = ["Placed", "Thread", "ToolUse", "find_conversations"]
@@ -98,7 +98,8 @@ class _Finder:
     def place(self, call: Call) -> None:
         """Find the conversation of the next call, and remember what it adds."""
         messages = call.request.messages
-        atoms = atoms_of_each(messages)
+        each = [tuple(atoms_of(message)) for message in messages]
+        atoms = [atom for said in each for atom in said]
         before = self._stored.get(_stored_id(call.request))
         if before is not None:
             link, fresh = self._go_on(call, [before], _BY_STORE), messages
@@ -108,7 +109,7 @@ class _Finder:
             path = self._history.walk(atoms)
             link = self._find(call, atoms, path)
             rewritten = link.linked in (_BY_TAIL, _BY_POINT)
-            fresh = self._unseen(messages) if rewritten else _after(messages, len(path))
+            fresh = self._unseen(messages) if rewritten else _after(messages, each, len(path))
         placed = Placed(len(self.placed), call, link.thread, fresh, link.linked, link.unsure)
         link.thread.placed.append(placed)
         self.placed.append(placed)
@@ -233,10 +234,10 @@ class _Finder:
         self._history.add(atoms, path, placed.index)
 
 
-def _after(messages: Sequence[Message], known: int) -> tuple[Message, ...]:
-    """The messages that are not whole among the first ``known`` atoms."""
-    for number, message in enumerate(messages):
-        known -= sum(1 for _ in atoms_of(message))
+def _after(messages: Sequence[Message], each: Sequence[Sequence[Atom]], known: int) -> tuple[Message, ...]:
+    """The messages that are not whole among the first ``known`` of the atoms of each."""
+    for number, atoms in enumerate(each):
+        known -= len(atoms)
         if known < 0:
             return tuple(messages[number:])
     return ()

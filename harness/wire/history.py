@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
+from harness.records.json_text import read_json
 from harness.records.message import AssistantMessage, Message, ToolResult
 
 __all__ = ["Atom", "History", "atoms_of", "atoms_of_each", "is_spoken"]
@@ -86,6 +87,6 @@ class History:
 @lru_cache(maxsize=4096)
 def _canonical(arguments: str) -> str:
     try:
-        return json.dumps(json.loads(arguments), sort_keys=True)
+        return json.dumps(read_json(arguments), sort_keys=True)
     except (ValueError, RecursionError):
         return arguments

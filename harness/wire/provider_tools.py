@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
+from harness.records.json_text import read_json
 from harness.records.message import AssistantMessage
 from harness.records.trace import ToolCalled
 from harness.wire.shapes import compact, object_at, objects_at, text_at
@@ -78,7 +78,7 @@ def _responses_item(item: JsonObject, kind: str, offered: Sequence[str], turn: i
 
 def _parsed(arguments: JsonValue) -> JsonValue:
     try:
-        return json.loads(arguments) if isinstance(arguments, str) else arguments
+        return read_json(arguments) if isinstance(arguments, str) else arguments
     except ValueError:
         return arguments
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from harness.records.json_text import read_json
 from harness.records.message import AssistantMessage, ToolResult
 from harness.records.trace import Conversation, Role
 from harness.wire.conversations import Placed, Thread, ToolUse
@@ -228,7 +229,7 @@ def _chosen(uses: Sequence[ToolUse], thread: Thread) -> ToolUse | None:
 def _texts(arguments: str) -> Iterator[str]:
     """The texts among a call's arguments that are long enough to be told from others."""
     try:
-        value = json.loads(arguments)
+        value = read_json(arguments)
     except ValueError:
         value = arguments
     values: Iterable[JsonValue] = value.values() if isinstance(value, dict) else [value]
@@ -252,7 +253,7 @@ def _same_json(text: str, said: str) -> bool:
     if not said.startswith(("{", "[", '"')):
         return False
     try:
-        return bool(json.loads(text) == json.loads(said))
+        return bool(read_json(text) == read_json(said))
     except ValueError:
         return False
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from pydantic import JsonValue
 
+from harness.records.json_text import read_json
 from harness.records.message import Api, ModelReply
 from harness.wire.codecs import codec_for
 from harness.wire.failures import classify
@@ -30,7 +29,7 @@ def read_response(api: Api, status: int, content_type: str, body: bytes) -> Mode
 def _read_json(body: bytes) -> JsonValue:
     """The JSON of a body, or its text where it is none."""
     try:
-        value: JsonValue = json.loads(body)
+        value: JsonValue = read_json(body)
     except (ValueError, RecursionError):
         return body.decode("utf-8", errors="replace")
     return value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
+from harness.records.json_text import read_json
 from harness.records.message import Api
 from harness.wire.prompts import SystemText, read_system_blocks, take_system_prompt
 
@@ -64,7 +64,7 @@ def split(method: str, path: str, body: bytes) -> WireRequest | None:
     if api is None or method.upper() != "POST":
         return None
     try:
-        data = json.loads(body)
+        data = read_json(body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(data, dict):

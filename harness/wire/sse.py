@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from harness.records.base import JsonObject
+from harness.records.json_text import read_json
 from harness.wire.failures import broken_reply
 
 __all__ = ["is_event_stream", "read_sse"]
@@ -40,7 +40,7 @@ def read_sse(body: bytes) -> list[JsonObject]:
             events.append(_read_event(text))
     if data and not data[0].startswith(_DONE):
         try:
-            last = json.loads("\n".join(data))
+            last = read_json("\n".join(data))
         except (ValueError, RecursionError):
             return events
         if isinstance(last, dict):
@@ -50,7 +50,7 @@ def read_sse(body: bytes) -> list[JsonObject]:
 
 def _read_event(text: str) -> JsonObject:
     try:
-        event = json.loads(text)
+        event = read_json(text)
     except (ValueError, RecursionError) as error:
         raise broken_reply(f"an event of the stream is not JSON: {text[:80]!r}") from error
     if not isinstance(event, dict):

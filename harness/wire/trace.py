@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from harness.records.exchange import Exchange
+from harness.records.json_text import read_json
 from harness.records.message import Message, ToolResult, Usage, UserMessage
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
@@ -170,6 +170,6 @@ def _tool_called(use: ToolUse, turn: int) -> ToolCalled:
 
 def _read_arguments(text: str) -> tuple[JsonValue, bool]:
     try:
-        return json.loads(text), False
+        return read_json(text), False
     except (ValueError, RecursionError):
         return text, True

@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,8 @@ from harness.virtual import VirtualLoop
 
 def run(main: Coroutine[Any, Any, Any], patience: float = 60) -> tuple[Any, VirtualLoop]:
     """What a coroutine comes to on a loop of its own."""
-    loops: list[VirtualLoop] = []
-
-    def make() -> VirtualLoop:
-        loops.append(VirtualLoop(patience=patience))
-        return loops[-1]
-
-    with asyncio.Runner(loop_factory=make) as runner:
-        return runner.run(main), loops[0]
+    loop = VirtualLoop(patience=patience)
+    return loop.run(main), loop
 
 
 def test_a_wait_is_exact_and_takes_no_time() -> None:
@@ -67,6 +61,67 @@ def test_instants_are_whole_nanoseconds(instants: list[int]) -> None:
     assert seen == sorted(instants)
 
 
+def test_a_wait_alone_takes_no_turn() -> None:
+    """Where nothing else can happen, time passes at once; else whatever is due first comes first."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        task = asyncio.current_task()
+        assert task is not None
+        await loop.wait_until(1_000_000_000)
+        loop.call_later(1, seen.append, "before")
+        loop.call_later(2, seen.append, "at that time")
+        loop.call_later(3, seen.append, "after")
+        await loop.wait_until(3_000_000_000)
+        seen.append("waited")
+        loop.call_soon(seen.append, "soon")
+        await loop.wait_until(3_500_000_000)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loop.wait_until(3_600_000_000)
+        assert loop.now == 3_500_000_000
+
+    _, loop = run(main())
+    assert seen == ["before", "at that time", "waited", "soon"]
+    assert loop.now == 3_500_000_000
+
+
+def test_what_is_left_behind_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """Tasks are cancelled, generators closed, and what they raise then is told; the loop is closed in any case."""
+    ended: list[str] = []
+
+    async def left() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("task")
+            raise ValueError("as it was cancelled")
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(1)
+            ended.append("generator")
+
+    async def main() -> None:
+        kept.append(asyncio.create_task(left()))
+        kept.append(numbers())
+        await anext(kept[-1])
+        raise RuntimeError("the trial")
+
+    kept: list[Any] = []
+    loop = VirtualLoop(patience=60)
+    with pytest.raises(RuntimeError, match="the trial"):
+        loop.run(main())
+    assert ended == ["task", "generator"]
+    assert "as it was cancelled" in caplog.text
+    assert loop.is_closed()
+
+
 def test_in_real_time_a_wait_is_one() -> None:
     """Where somebody watches, time passes on the wall: to the nanosecond as ever, and past the loop's patience."""
 
@@ -80,8 +135,7 @@ def test_in_real_time_a_wait_is_one() -> None:
         return seen
 
     began = time.monotonic()
-    with asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=0.5, in_real_time=True)) as runner:
-        assert runner.run(main()) == [300_000_001, 400_000_007, 1_000_000_000]
+    assert VirtualLoop(patience=0.5, in_real_time=True).run(main()) == [300_000_001, 400_000_007, 1_000_000_000]
     assert time.monotonic() - began >= 1
 
 
@@ -320,7 +374,6 @@ def test_the_comparison_can_fail() -> None:
     step = Step("all", 1, (Step("sleep", 2, (), 2), Step("sleep", 3, (), 3)), 1)
 
     def backwards(main: Awaitable[None]) -> None:
-        with asyncio.Runner(loop_factory=lambda: Reversed(patience=60)) as runner:
-            runner.run(main)  # type: ignore[arg-type]
+        Reversed(patience=60).run(main)  # type: ignore[arg-type]
 
     assert [text for text, _ in play(step, 1, run)] != [text for text, _ in play(step, 1, backwards)]

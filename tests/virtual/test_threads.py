@@ -27,7 +27,6 @@ WALL = time.monotonic
 
 def run(agent: Agent, *, patience: float = 60, in_real_time: bool = False) -> Any:
     """What a synchronous agent comes to in a trial."""
-    make = partial(VirtualLoop, patience=patience, in_real_time=in_real_time)
 
     async def main() -> Any:
         loop = asyncio.get_running_loop()
@@ -38,8 +37,8 @@ def run(agent: Agent, *, patience: float = 60, in_real_time: bool = False) -> An
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with steered(), asyncio.Runner(loop_factory=make) as runner:
-            return runner.run(main())
+        with steered():
+            return VirtualLoop(patience=patience, in_real_time=in_real_time).run(main())
     finally:
         sys.setswitchinterval(before)
 
@@ -144,8 +143,8 @@ def test_the_loop_waits_for_the_end_of_a_thread() -> None:
             await asyncio.gather(thread(5), thread(1), timer())
         return seen
 
-    with steered(), asyncio.Runner(loop_factory=lambda: VirtualLoop(patience=60)) as runner:
-        seen = runner.run(main())
+    with steered():
+        seen = VirtualLoop(patience=60).run(main())
     assert seen == [("given up", 1.5), ("thread 2.5", 2.5), ("timer", 3.5), ("thread 6.5", 6.5)]
 
 

@@ -1,4 +1,4 @@
-"""JSON that people read is Python's own, to the byte."""
+"""JSON is read and written as Python does it, to the byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.records.indented import indented
+from harness.records.json_text import indented, read_json
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=20)
@@ -43,3 +43,37 @@ def test_what_is_no_number(number: float) -> None:
     """What JSON has no word for is refused where the caller can't have it."""
     with pytest.raises(ValueError, match="not JSON compliant"):
         indented({"a": number}, 1, allow_nan=False)
+
+
+@given(VALUES, st.booleans(), st.booleans())
+@example([1e16, 1e-5, -0.0, 5e-324, 10**40, math.inf], True, True)
+@example({"a": ["\ud800", "\ud83d\ude00", "\U0001f600\x7f"]}, True, True)
+def test_read_as_python_reads(value: object, as_bytes: bool, ascii_only: bool) -> None:
+    """Whatever the text, what comes of it is what json.loads gives: kinds, order and signs included."""
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    given_text = text.encode("utf-8", "surrogatepass") if as_bytes else text
+    assert repr(read_json(given_text)) == repr(json.loads(given_text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "b": 2, "a": 3}',
+        " [1e999, -0, 1E5]\n",
+        "[" * 300 + "]" * 300,
+        "[1]".encode("utf-16"),
+        b"\xef\xbb\xbf[1]",
+    ],
+)
+def test_odd_texts_are_read(text: str | bytes) -> None:
+    """What the two readers might take otherwise."""
+    assert repr(read_json(text)) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize("text", ["", "[1,]", "01", '"\t"', "nan", "1 2", "\ufeff1", "'a'", "[" * 100_000])
+def test_what_is_no_json(text: str) -> None:
+    """It is refused with what Python raises."""
+    with pytest.raises((ValueError, RecursionError)) as expected:
+        json.loads(text)
+    with pytest.raises(expected.type):
+        read_json(text)
