@@ -57,6 +57,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     count against the patience.
     """
 
+    shares_clients = True
+    """Whether a client that was used here may go on in another such loop: none opens a connection."""
+
     # asyncio's own, which tell what else can happen: the same from Python 3.11 to 3.14
     _asyncgens: WeakSet[Any]
     _ready: deque[asyncio.Handle]

@@ -15,6 +15,7 @@ from harness.errors import FatalError, InterceptionError, LogicError, ModelError
 from harness.providers import api_for, connect
 from harness.providers.connections import shared_connection
 from harness.records.message import Api, ModelRequest, OutputSchema, StopReason, ToolDefinition, UserMessage
+from harness.virtual import VirtualLoop
 from harness.wire.codecs import codec_for
 
 ASK = ModelRequest(model="some-model", messages=(UserMessage(text="Hello"),))
@@ -246,6 +247,20 @@ def test_a_loop_closes_its_connections(loopback: Any) -> None:
         return await shared_connection("openai", lambda: None)
 
     assert asyncio.run(ask()).is_closed()
+
+
+def test_replayed_trials_share_a_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One client serves the loops of all, until the environment that it was built from is another."""
+
+    def client_of_a_trial() -> object:
+        return VirtualLoop(patience=60).run(shared_connection("any", object))
+
+    first = client_of_a_trial()
+    assert client_of_a_trial() is first
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://elsewhere.test/v1")
+    second = client_of_a_trial()
+    assert second is not first
+    assert client_of_a_trial() is second
 
 
 async def test_both_openai_protocols_share_a_client(loopback: Any) -> None:
