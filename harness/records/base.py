@@ -41,4 +41,4 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 class Record(BaseModel):
     """A frozen fact. Unknown fields are errors; equality is by value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="constants")

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 
 __all__ = ["indented", "read_json"]
@@ -15,17 +16,21 @@ _EXPONENT = re.compile(rb"e-?[0-9]+,?$", re.MULTILINE)
 
 
 def indented(value: object, indent: int, *, allow_nan: bool = True) -> str:
-    """What ``json.dumps(value, indent=indent, ensure_ascii=False)`` gives, in a third of its time.
+    """What ``json.dumps(value, indent=indent, ensure_ascii=False)`` gives, of a record too, in a third of its time.
 
     Python's own fast encoder can't indent, and Pydantic's writes a few things otherwise or not at all, which are left
     to Python's. Raises :class:`ValueError` for NaN and infinities, unless they are allowed.
     """
     try:
-        data = to_json(value, indent=indent)
+        if isinstance(value, BaseModel):
+            data = value.model_dump_json(indent=indent).encode()
+        else:
+            data = to_json(value, indent=indent)
     except ValueError:  # half a character, or nested deeper than it goes
         data = b"NaN"
     if b"NaN" in data or b"Infinity" in data or _EXPONENT.search(data):
-        return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
+        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
     return data.decode()
 
 

@@ -89,8 +89,11 @@ def pretty(value: JsonValue) -> str:
     """Text as it is, data as JSON: on one line where it is short, else indented so that lines compare."""
     if isinstance(value, str):
         return value
+    text = indented(value, 2)
+    if len(text) > _SHORT**2:  # as nothing short is, however deep it nests
+        return text
     line = json.dumps(value, ensure_ascii=False)
-    return line if len(line) <= _SHORT else indented(value, 2)
+    return line if len(line) <= _SHORT else text
 
 
 def steps_of(events: Iterable[Event]) -> Iterator[Step]:

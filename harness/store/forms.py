@@ -14,8 +14,7 @@ __all__ = ["csv_text", "json_text"]
 
 def json_text(record: Record) -> str:
     """A record as indented JSON, one line per value so that a review shows small differences."""
-    data = record.model_dump(mode="json", exclude_defaults=False)
-    return indented(data, 1, allow_nan=False) + "\n"
+    return indented(record, 1, allow_nan=False) + "\n"
 
 
 def csv_text(run: Run) -> str:

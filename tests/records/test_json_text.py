@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import operator
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import Field
 
+from harness.records.base import Record
 from harness.records.json_text import indented, read_json
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None))
@@ -22,6 +27,24 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st
 def test_like_pythons_own(value: object, indent: int) -> None:
     """Whatever the value, the text is what json.dumps gives."""
     assert indented(value, indent) == json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+class Keeping(Record):
+    """A record of anything, and of what is written otherwise."""
+
+    value: Any
+    usd: Decimal = Decimal("0.10")
+    number: float = 0.0
+    silent: str = Field(default="", exclude_if=operator.not_)
+
+
+@given(VALUES, st.floats())
+@example(["\ud800"], 1e-5)
+@example({}, math.nan)
+def test_a_record(value: object, number: float) -> None:
+    """A record is written as its data are."""
+    record = Keeping(value=value, number=number)
+    assert indented(record, 1) == json.dumps(record.model_dump(mode="json"), ensure_ascii=False, indent=1)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "\ud83d\ude00"])
@@ -41,8 +64,9 @@ def test_deep_nesting() -> None:
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number(number: float) -> None:
     """What JSON has no word for is refused where the caller can't have it."""
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        indented({"a": number}, 1, allow_nan=False)
+    for value in ({"a": number}, Keeping(value=number), Keeping(value=1, number=number)):
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            indented(value, 1, allow_nan=False)
 
 
 @given(VALUES, st.booleans(), st.booleans())
