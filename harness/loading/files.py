@@ -25,9 +25,12 @@ def is_scenario_file(project: Project, file: Path) -> bool:
     YAML below the scenarios folder is; a simulated provider's script (``NAME.script.yaml``), a hidden file and what
     lies in a folder of prompts, rubrics or documents is not.
     """
-    if file.suffix not in _SUFFIXES or file.stem.endswith(".script") or not file.is_relative_to(project.scenarios):
+    if file.suffix not in _SUFFIXES or file.stem.endswith(".script"):
         return False
-    *folders, name = file.relative_to(project.scenarios).parts
+    try:
+        *folders, name = file.relative_to(project.scenarios).parts
+    except ValueError:
+        return False
     return not name.startswith(".") and not any(map(_is_other, folders))
 
 

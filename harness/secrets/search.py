@@ -37,6 +37,10 @@ _HINTS = {hint: [rule for rule in TEXT_RULES if hint in rule.hints] for each in 
 _NOTHING = Redaction()
 _DECLARED: ContextVar[Redaction] = ContextVar("harness_redaction", default=_NOTHING)
 
+_Environ = Mapping[str, str] | Mapping[bytes, bytes]
+_ENVIRON: _Environ = getattr(os, "environb", os.environ)
+"""As the system keeps it, where it keeps bytes: text would be decoded each time."""
+
 
 @contextmanager
 def declaring(redaction: Redaction) -> Iterator[None]:
@@ -56,15 +60,16 @@ def declared_redaction() -> Redaction:
     return _DECLARED.get()
 
 
-def known_secrets(environ: Mapping[str, str] = os.environ, declared: Redaction | None = None) -> Secrets:
+def known_secrets(environ: _Environ = _ENVIRON, declared: Redaction | None = None) -> Secrets:
     """The secrets of this moment: what the environment holds now, and what the project declares."""
     return _secrets_of(tuple(environ.items()), declared or declared_redaction())
 
 
 @lru_cache(maxsize=4)
-def _secrets_of(environ: tuple[tuple[str, str], ...], declared: Redaction) -> Secrets:
+def _secrets_of(environ: tuple[tuple[str | bytes, str | bytes], ...], declared: Redaction) -> Secrets:
     """Kept, because every trial asks, and the environment seldom changes between two."""
-    return Secrets(secret_values(dict(environ), declared.variables), declared)
+    decoded = {os.fsdecode(name): os.fsdecode(value) for name, value in environ}
+    return Secrets(secret_values(decoded, declared.variables), declared)
 
 
 class Secrets:
