@@ -17,8 +17,8 @@ __all__ = ["DESK", "Done", "MiniProject"]
 
 _KEEP = ("PATH", "HOME", "PYTHONPATH", "LANG", "TMPDIR", "SYSTEMROOT")
 _DOORS = {
-    "harness": "import sys; from harness.cli import main; sys.exit(main())",
-    "pytest": "import sys, pytest; sys.exit(pytest.main())",
+    "harness": "from harness.cli import main; sys.exit(main())",
+    "pytest": "import pytest; sys.exit(pytest.main())",
 }
 
 DESK: Mapping[str, str] = {
@@ -118,9 +118,10 @@ class MiniProject:
         """Run the ``harness`` command; ``cold`` where the process itself, or what it imports, is the matter."""
         return self._enter("harness", arguments, cwd or self.root, environ, cold=cold)
 
-    def pytest(self, *arguments: str, cold: bool = False, **environ: str) -> Done:
-        """Run pytest."""
-        return self._enter("pytest", ("-p", "no:cacheprovider", *arguments), self.root, environ, cold=cold)
+    def pytest(self, *arguments: str, cold: bool = False, prelude: str = "", **environ: str) -> Done:
+        """Run pytest, after code that changes ``sys`` for it."""
+        arguments = ("-p", "no:cacheprovider", *arguments)
+        return self._enter("pytest", arguments, self.root, environ, cold=cold, prelude=prelude)
 
     def run(self, code: str, *arguments: str, cwd: Path | None = None, **environ: str) -> Done:
         """Run Python code in a process from scratch."""
@@ -153,14 +154,21 @@ class MiniProject:
         return data
 
     def _enter(
-        self, door: str, arguments: tuple[str, ...], cwd: Path, environ: Mapping[str, str], *, cold: bool
+        self,
+        door: str,
+        arguments: tuple[str, ...],
+        cwd: Path,
+        environ: Mapping[str, str],
+        *,
+        cold: bool,
+        prelude: str = "",
     ) -> Done:
         # what Python reads as it starts, and a package of the project's own, can't be given to a process that is forked
         cold = cold or any(name.startswith("PYTHON") for name in environ) or (cwd / "harness").is_dir()
         cold = cold or self.python != sys.executable
         if cold or not hasattr(os, "fork"):
-            return self.run(_DOORS[door], *arguments, cwd=cwd, **environ)
-        return warm().open(door, cwd, arguments, _environ(environ))
+            return self.run(f"import sys\n{prelude}\n{_DOORS[door]}", *arguments, cwd=cwd, **environ)
+        return warm().open(door, cwd, arguments, _environ(environ), prelude)
 
 
 def _environ(more: Mapping[str, str]) -> dict[str, str]:

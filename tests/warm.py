@@ -77,9 +77,14 @@ class Warm:
         """
         return self._order("harness", folder, arguments, {**os.environ, **environ}, at=at, after=after, counted=True)
 
-    def open(self, door: str, folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Done:
-        """``harness`` or ``pytest``, with nothing in its environment but this; killed after two minutes."""
-        return self._order(door, folder, arguments, environ, after=120)
+    def open(
+        self, door: str, folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str], prelude: str = ""
+    ) -> Done:
+        """``harness`` or ``pytest``, with nothing in its environment but this; killed after two minutes.
+
+        The prelude is code that changes ``sys`` before the command looks around.
+        """
+        return self._order(door, folder, arguments, environ, after=120, prelude=prelude)
 
     def close(self) -> None:
         """End the process."""
@@ -96,8 +101,9 @@ class Warm:
         assert self._process.stdout is not None
         with tempfile.TemporaryDirectory(prefix="warm-") as name:
             out, err = Path(name, "out"), Path(name, "err")
-            order = {"at": None, "after": None, "counted": False, "out": str(out), "err": str(err), **more}
+            order = {"at": None, "after": None, "counted": False, "prelude": "", **more}
             order |= {"door": door, "folder": str(folder), "arguments": arguments, "environ": {**environ, **_BARE}}
+            order |= {"out": str(out), "err": str(err)}
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             ended = json.loads(self._process.stdout.readline())
@@ -152,6 +158,7 @@ def _become(order: Mapping[str, Any], report: int) -> None:
     os.environ.update(order["environ"])
     time.tzset()
     sys.argv[:] = ["-c", *order["arguments"]]
+    exec(order["prelude"], {"sys": sys})
     main = _pytest_door() if order["door"] == "pytest" else importlib.import_module("harness.cli").main
     count = _kill_at(order["at"]) if order["counted"] else lambda: 0
     if order["after"] is not None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-import pytest
-
-from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.frameworks.pages import after, replay, reported, seen, trials
 from tests.project import MiniProject
 
 CALLS = """\
@@ -64,20 +59,6 @@ TOLD = {
     '    return messages[-1]["content"]': f'{KEEP}    return messages[-1]["content"]',
     "    return [reply.output_text": f"{KEEP}    return [reply.output_text",
 }
-
-
-@pytest.fixture(scope="module")
-def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
-    """The page's project, recorded and replayed once."""
-    project = record(MiniProject(tmp_path_factory.mktemp("bare"), python), "bare-sdk", SCRIPTS, TOLD)
-    replay(project, "first")
-    return project
-
-
-@pytest.fixture
-def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
-    """A copy that a test may break."""
-    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
 
 
 def test_replays_are_equal(recorded: MiniProject) -> None:

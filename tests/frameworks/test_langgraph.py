@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
-import pytest
-
-from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.frameworks.pages import after, replay, reported, seen, trials
 from tests.project import MiniProject
 
 SCRIPTS = {
@@ -77,20 +73,6 @@ TOLD = {
     f"    async for state in {STREAM}": f"{COUNT}    async for state in {STREAM}config, ",
     '    return state["messages"]': f'{KEEP}    return state["messages"]',
 }
-
-
-@pytest.fixture(scope="module")
-def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
-    """The page's project, recorded and replayed once."""
-    project = record(MiniProject(tmp_path_factory.mktemp("langgraph"), python), "langgraph", SCRIPTS, TOLD)
-    replay(project, "first")
-    return project
-
-
-@pytest.fixture
-def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
-    """A copy that a test may break."""
-    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
 
 
 def test_replays_are_equal(recorded: MiniProject) -> None:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
-import pytest
-
-from tests.frameworks.pages import after, record, replay, reported, seen, trials
+from tests.frameworks.pages import after, replay, reported, seen, trials
 from tests.project import MiniProject
 
 THANKS = """\
@@ -63,20 +59,6 @@ TOLD = {
     "desk.run_sync(task.input, deps=task.world.state)\n": f"desk.run_sync(task.input, deps=task.world.state)\n{KEEP}",
     "stream_text(delta=True)]\n": f"stream_text(delta=True)]\n{KEEP}",
 }
-
-
-@pytest.fixture(scope="module")
-def recorded(python: str, tmp_path_factory: pytest.TempPathFactory) -> MiniProject:
-    """The page's project, recorded and replayed once."""
-    project = record(MiniProject(tmp_path_factory.mktemp("pydantic"), python), "pydantic-ai", SCRIPTS, TOLD)
-    replay(project, "first")
-    return project
-
-
-@pytest.fixture
-def desk(recorded: MiniProject, tmp_path: Path) -> MiniProject:
-    """A copy that a test may break."""
-    return MiniProject(Path(shutil.copytree(recorded.root, tmp_path / "desk")), recorded.python)
 
 
 def test_replays_are_equal(recorded: MiniProject) -> None:

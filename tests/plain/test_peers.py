@@ -29,12 +29,11 @@ pytestmark = [
 
 
 def run(project: MiniProject, peer: str, *arguments: str, first: bool = True, **environ: str) -> Done:
-    """Pytest with the peer installed, found before us or after."""
+    """Pytest with the peer installed, found before us or after; with workers, all is imported anew in that order."""
     add = "insert(0, " if first else "append("
-    folder = Path(FOLDER or "", peer).resolve()
-    code = f"import sys, pytest; sys.path.{add}{str(folder)!r}); sys.exit(pytest.main())"
+    found = f"sys.path.{add}{str(Path(FOLDER or '', peer).resolve())!r})"
     ignored = ("-W", "ignore::pytest.PytestRemovedIn10Warning") if hasattr(pytest, "PytestRemovedIn10Warning") else ()
-    return project.run(code, "-q", "-p", "no:cacheprovider", *ignored, *arguments, **environ)
+    return project.pytest("-q", *ignored, *arguments, prelude=found, cold="-n" in arguments, **environ)
 
 
 @pytest.fixture

@@ -49,10 +49,9 @@ def test_standing_back(project: MiniProject, tmp_path: Path, entry: str, module:
         }
     )
     add = "insert(0, " if first else "append("
-    code = f"import sys, pytest; sys.path.{add}{str(tmp_path / 'theirs')!r}); sys.exit(pytest.main())"
-    arguments = ("-q", "-p", "no:cacheprovider", "--strict-markers", "test_it.py")
-    done = project.run(code, *arguments)
+    found = f"sys.path.{add}{str(tmp_path / 'theirs')!r})"
+    done = project.pytest("-q", "--strict-markers", "test_it.py", prelude=found)
     assert done.code == 0, done.text
-    blocked = project.run(code, *arguments, "-p", f"no:{entry}")
+    blocked = project.pytest("-q", "--strict-markers", "test_it.py", "-p", f"no:{entry}", prelude=found)
     assert "1 failed" in blocked.out, blocked.text
     assert "PlainCassette" in blocked.out
