@@ -51,6 +51,18 @@ def held(project: Project) -> dict[str, bytes]:
     return {file.relative_to(project.cassettes).as_posix(): file.read_bytes() for file in files}
 
 
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    """The files of a project in which :func:`change` was decided, and nothing of it done."""
+    root = tmp_path_factory.mktemp("interrupted")
+    for count in itertools.count():
+        project = make_project(root / str(count))
+        assert killed_at(count, lambda project=project: change(project))
+        if RECORD in held(project):
+            return held(project)
+    raise AssertionError
+
+
 def test_all_files_change_at_once(tmp_path: Path) -> None:
     """Writes and removals are done, folders left empty are gone, and nothing else is left."""
     project = make_project(tmp_path)
@@ -74,9 +86,9 @@ def test_whenever_it_is_killed_all_or_nothing_has_changed(tmp_path: Path) -> Non
     assert ends == {True, False}
 
 
-def test_whenever_finishing_is_killed_it_can_be_finished(tmp_path: Path) -> None:
+def test_whenever_finishing_is_killed_it_can_be_finished(tmp_path: Path, interrupted: Mapping[str, bytes]) -> None:
     """A recovery may die as well: the next one ends what was decided."""
-    files = {**BEFORE, **interrupted(tmp_path)}
+    files = {**BEFORE, **interrupted}
     for count in itertools.count():
         project = make_project(tmp_path / str(count), files)
         died = killed_at(count, lambda project=project: finish(project))
@@ -87,11 +99,11 @@ def test_whenever_finishing_is_killed_it_can_be_finished(tmp_path: Path) -> None
     assert count > 20
 
 
-def test_a_reader_is_told_of_an_act_that_is_half_done(tmp_path: Path) -> None:
+def test_a_reader_is_told_of_an_act_that_is_half_done(tmp_path: Path, interrupted: Mapping[str, bytes]) -> None:
     """Who only reads gets the command that finishes it; afterwards nothing."""
     project = make_project(tmp_path)
     check_finished(project)
-    make_project(tmp_path, interrupted(tmp_path))
+    make_project(tmp_path, interrupted)
     with pytest.raises(BadInputError, match=r"cassettes/\.transaction\.json: .* finish it: harness recover"):
         check_finished(project)
     assert finish(project)
@@ -99,10 +111,10 @@ def test_a_reader_is_told_of_an_act_that_is_half_done(tmp_path: Path) -> None:
     assert not finish(project)
 
 
-def test_the_next_act_finishes_the_one_before(tmp_path: Path) -> None:
+def test_the_next_act_finishes_the_one_before(tmp_path: Path, interrupted: Mapping[str, bytes]) -> None:
     """Nothing of a decided act is lost when another one begins without a recovery."""
     project = make_project(tmp_path)
-    make_project(tmp_path, interrupted(tmp_path))
+    make_project(tmp_path, interrupted)
     commit(project, {project.cassettes / "d.yaml": b"d\n"})
     finish(project)
     assert held(project) == {**AFTER, "d.yaml": b"d\n"}
@@ -147,13 +159,3 @@ def test_what_another_process_is_writing_is_not_swept(tmp_path: Path) -> None:
     with locked(project.cassettes / "a", shared=True):
         finish(project)
     assert set(held(project)) == {"a/.1.yaml.abcdefgh.tmp", "b/.own.tmp"}
-
-
-def interrupted(root: Path) -> dict[str, bytes]:
-    """The files of a project in which :func:`change` was decided, and nothing of it done."""
-    for count in itertools.count():
-        project = make_project(root / "tries" / str(count))
-        assert killed_at(count, lambda project=project: change(project))
-        if RECORD in held(project):
-            return held(project)
-    raise AssertionError
