@@ -15,6 +15,7 @@ from tests.warm import Done, warm
 
 __all__ = ["DESK", "Done", "MiniProject"]
 
+_OURS = Path(__file__).parents[1]
 _KEEP = ("PATH", "HOME", "PYTHONPATH", "LANG", "TMPDIR", "SYSTEMROOT")
 _DOORS = {
     "harness": "from harness.cli import main; sys.exit(main())",
@@ -164,7 +165,8 @@ class MiniProject:
         prelude: str = "",
     ) -> Done:
         # what Python reads as it starts, and a package of the project's own, can't be given to a process that is forked
-        cold = cold or any(name.startswith("PYTHON") for name in environ) or (cwd / "harness").is_dir()
+        cold = cold or any(name.startswith("PYTHON") for name in environ)
+        cold = cold or ((cwd / "harness").is_dir() and cwd != _OURS)
         cold = cold or self.python != sys.executable
         if cold or not hasattr(os, "fork"):
             return self.run(f"import sys\n{prelude}\n{_DOORS[door]}", *arguments, cwd=cwd, **environ)

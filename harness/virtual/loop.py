@@ -106,8 +106,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._deadline
 
     def postpone(self, seconds: float) -> None:
-        """Give the trial so many seconds from now to end in."""
-        self._deadline = _wall() + seconds
+        """Give the trial so many seconds from now to end in, or its patience where that is shorter."""
+        self._deadline = _wall() + min(seconds, self._patience)
 
     def advance_to(self, instant: int) -> None:
         """Let time pass up to an instant, in nanoseconds; one that has passed changes nothing. For code in a thread."""

@@ -30,7 +30,7 @@ _SIGNAL = getattr(signal, "SIGURG", None)
 _TRIES = 5
 """Times that a trial is interrupted: it may catch everything once."""
 _LAST_WORDS = 5.0
-"""Seconds that it has to end in each time."""
+"""Seconds that it has to end in each time, at most."""
 _TICK = 0.5
 _wall, _sleep = time.monotonic, time.sleep
 

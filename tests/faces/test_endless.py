@@ -67,12 +67,12 @@ def places(project: MiniProject) -> list[str]:
 def test_whatever_hangs_is_ended_where_it_hangs(tmp_path: Path) -> None:
     """Spinning and blocked agents, on the loop and in threads, fail with file and line; the process can end."""
     project = write(MiniProject(tmp_path), {**AGENTS, "well": LEFT_BEHIND})
-    done = project.harness("run", HARNESS_TRIAL_TIMEOUT="2.5")
+    done = project.harness("run", HARNESS_TRIAL_TIMEOUT="0.75")
     assert done.code == 1, done.text
     reasons = {trial["scenario"]: trial["reason"] for trial in project.results()["trials"]}
     assert reasons.pop("well") == ""
     for name, place in zip(AGENTS, places(project), strict=True):
-        assert "did not end within 2.5 seconds" in reasons[name], name
+        assert "did not end within 0.75 seconds" in reasons[name], name
         assert place in reasons[name].splitlines()[0], reasons[name]
     assert "8 failed, 1 passed" in done.out
     assert done.err == ""
@@ -82,7 +82,7 @@ def test_under_pytest_it_is_the_same(tmp_path: Path) -> None:
     """A spinning agent fails its item, and the next one runs."""
     agents = {name: AGENTS[name] for name in ("spins", "thread-spins")}
     project = write(MiniProject(tmp_path), {**agents, "well": "def agent(task):\n    return 'done'\n"})
-    done = project.pytest("scenarios", HARNESS_TRIAL_TIMEOUT="2.5")
+    done = project.pytest("scenarios", HARNESS_TRIAL_TIMEOUT="0.75")
     assert done.code == 1, done.text
     assert "2 failed, 1 passed" in done.out
     assert all(place in done.out for place in places(project))
@@ -96,7 +96,7 @@ def test_what_can_not_be_ended_ends_the_run(tmp_path: Path) -> None:
         "    libc.pthread_mutex_lock(mutex)\n    libc.pthread_mutex_lock(mutex)  # here\n"
     )
     project = write(MiniProject(tmp_path), {"outside": outside})
-    done = project.harness("run", HARNESS_TRIAL_TIMEOUT="2.5")
+    done = project.harness("run", HARNESS_TRIAL_TIMEOUT="0.5")
     assert done.code == 4
     assert places(project)[0] in done.err
     assert "It can't be ended" in done.err

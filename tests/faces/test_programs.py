@@ -142,9 +142,9 @@ def test_its_failures_are_the_agents(project: MiniProject) -> None:
 
 def test_a_program_that_hangs_is_ended(project: MiniProject) -> None:
     """The time limit of a trial ends its program too, and says what it waited for."""
-    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="15")
+    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="4")
     assert done.code == 1, done.text
-    assert "did not end within 15 seconds of wall time" in reason(project, "ways/hangs")
+    assert "did not end within 4 seconds of wall time" in reason(project, "ways/hangs")
     assert not is_running(int((project.root / "hangs.pid").read_text()))
 
 

@@ -22,9 +22,11 @@ expect:
   - state: {turns: 3}
   - output: {contains: Farewell then}
 """
+IMPATIENT = {"HARNESS_TRIAL_TIMEOUT": "4"}
+"""Half of it is what a server may take to be there."""
 WAYS = ("never", "refuses", "dies", "breaks", "odd", "hangs")
 FAILURES = {
-    "never": "the server could not be used after 15 seconds: nobody listened at its port; its last words:\nwaiting for",
+    "never": "the server could not be used after 2 seconds: nobody listened at its port; its last words:\nwaiting for",
     "refuses": "the server ended with exit code 1 before it listened on its port; its last words:\nno configuration",
     "dies": "the server ended with exit code 9; its last words:\n",
     "breaks": """the server answered 500: {"detail": "no stock"}""",
@@ -44,9 +46,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenarios = {f"scenarios/ways/{way}.yaml": talk("api", way) for way in WAYS}
     scenarios |= {"scenarios/talk.yaml": talk("api"), "scenarios/stream.yaml": talk("api-stream")}
     project = MiniProject(root).write({**PROGRAMS, **scenarios, "hello.script.yaml": SCRIPT})
+    never = "scenarios/ways/never.yaml"
     with running_provider([root / "hello.script.yaml"]) as url:
-        done = project.record(url, "-j", "50")
-    assert done.code == 0, done.text
+        for arguments, environ in (((never,), IMPATIENT), (sorted({*scenarios} - {never}), {})):
+            done = project.record(url, *arguments, "-j", "50", **environ)
+            assert done.code == 0, done.text
     return root
 
 
@@ -79,9 +83,11 @@ def test_it_replays_the_same_each_time(project: MiniProject) -> None:
 
 def test_its_failures_are_the_agents(project: MiniProject) -> None:
     """A server that does not listen, ends, breaks or answers something else fails its trial by name."""
-    done = project.harness("run", "scenarios/ways", HARNESS_TRIAL_TIMEOUT="30")
-    assert done.code == 1, done.text
-    told = reasons(project)
+    told = {}
+    for ways, environ in ((["never"], IMPATIENT), (WAYS[1:], {})):
+        done = project.harness("run", *(f"scenarios/ways/{way}.yaml" for way in ways), **environ)
+        assert done.code == 1, done.text
+        told |= reasons(project)
     for way, reason in FAILURES.items():
         assert reason in told[way], told[way]
     assert told["dies"].endswith("out of memory")
@@ -90,9 +96,9 @@ def test_its_failures_are_the_agents(project: MiniProject) -> None:
 
 def test_a_server_that_hangs_is_ended(project: MiniProject) -> None:
     """The time limit of a trial ends its server too."""
-    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="15")
+    done = project.harness("run", "scenarios/ways/hangs.yaml", HANG="1", HARNESS_TRIAL_TIMEOUT="6")
     assert done.code == 1, done.text
-    assert "did not end within 15 seconds of wall time" in reasons(project)["hangs"]
+    assert "did not end within 6 seconds of wall time" in reasons(project)["hangs"]
     assert not [line for line in processes() if str(project.root) in line]
 
 

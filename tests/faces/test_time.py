@@ -87,13 +87,12 @@ def answered(text: str) -> HttpResponse:
     return HttpResponse(status=200, headers=(("content-type", "application/json"),), body=json.dumps(data).encode())
 
 
-def streamed() -> HttpResponse:
-    """Three pieces, half a second, 4.25 and 10 seconds after the request."""
+def streamed(*instants: int) -> HttpResponse:
+    """Three pieces, so many nanoseconds after the request."""
     delta = {"index": 0, "delta": {"role": "assistant", "content": "x"}, "finish_reason": None}
     data = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "gpt-5-mini", "choices": [delta]}
     piece = f"data: {json.dumps(data)}\n\n".encode()
     last = piece + b"data: [DONE]\n\n"
-    instants = (SECOND // 2, 4 * SECOND + SECOND // 4, 10 * SECOND)
     return HttpResponse(
         status=200,
         headers=(("content-type", "text/event-stream"),),
@@ -109,7 +108,12 @@ LIMITED = HttpResponse(
 )
 STALLED = HttpResponse(status=0, reason="ReadTimeout", ending=Ending.STALLED)
 FORTY_SECONDS = (
-    Exchange(request=asked("stream", stream=True), response=streamed(), head=SECOND // 10, duration=10 * SECOND),
+    Exchange(
+        request=asked("stream", stream=True),
+        response=streamed(SECOND // 2, 4 * SECOND + SECOND // 4, 10 * SECOND),
+        head=SECOND // 10,
+        duration=10 * SECOND,
+    ),
     Exchange(request=asked("limited"), response=LIMITED, started=10 * SECOND, head=SECOND, duration=SECOND),
     Exchange(request=asked("limited"), response=answered("ok"), started=18 * SECOND, head=SECOND, duration=2 * SECOND),
     Exchange(request=asked("stalled"), response=STALLED, started=20 * SECOND, duration=20 * SECOND),
@@ -181,16 +185,20 @@ def test_watching_changes_nothing(slow: MiniProject) -> None:
     """`--pace real` has recorded times elapse on the wall, and writes the same bytes; other modes refuse it."""
     slow.write({"conftest.py": AGENT["conftest.py"] + BRIEF})
     slow.write({"scenarios/slow-0.yaml": SCENARIO.replace("subject: slow", "subject: brief")})
-    slow.edit("scenarios/slow-0.yaml", "[0.5, 4.25, 10.0, 20.0, 40.0]", "[10.0, 14.0]")
-    second = Exchange(request=asked("blocking"), response=answered("ok"), started=11 * SECOND, duration=3 * SECOND)
-    save_cassette(slow.root / "cassettes/slow-0/default/1.yaml", Cassette(exchanges=(FORTY_SECONDS[0], second)))
+    slow.edit("scenarios/slow-0.yaml", "[0.5, 4.25, 10.0, 20.0, 40.0]", "[3.0, 5.0]")
+    instants = (SECOND // 2, SECOND, 3 * SECOND)
+    first = Exchange(
+        request=asked("stream", stream=True), response=streamed(*instants), head=SECOND // 10, duration=3 * SECOND
+    )
+    second = Exchange(request=asked("blocking"), response=answered("ok"), started=4 * SECOND, duration=SECOND)
+    save_cassette(slow.root / "cassettes/slow-0/default/1.yaml", Cassette(exchanges=(first, second)))
     texts = []
     for pace in ("real", "fast"):
-        done = slow.harness("run", "scenarios/slow-0.yaml", "--pace", pace, HARNESS_TRIAL_TIMEOUT="9")
+        done = slow.harness("run", "scenarios/slow-0.yaml", "--pace", pace, HARNESS_TRIAL_TIMEOUT="3")
         assert done.code == 0, done.text
         texts.append((slow.root / "reports/latest/results.json").read_bytes())
         if pace == "real":
-            assert json.loads((slow.root / "reports/latest/run.json").read_text())["seconds"] >= 14
+            assert json.loads((slow.root / "reports/latest/run.json").read_text())["seconds"] >= 5
     assert texts[0] == texts[1]
     assert slow.harness("run", "--mode", "live", "--pace", "real").code == 2
 
@@ -245,10 +253,10 @@ def test_an_agent_that_never_ends(slow: MiniProject) -> None:
     )
     file = slow.root / "cassettes/stuck/default/1.yaml"
     save_cassette(file, Cassette(exchanges=FORTY_SECONDS))
-    done = slow.harness("run", HARNESS_TRIAL_TIMEOUT="4")
+    done = slow.harness("run", HARNESS_TRIAL_TIMEOUT="2")
     assert done.code == 1
     assert "stuck" in done.out
-    assert "did not end within 4 seconds" in done.out
+    assert "did not end within 2 seconds" in done.out
     assert "9 passed" in done.out
 
 
