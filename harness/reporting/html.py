@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import TypeAdapter
 
 from harness.records.comparison import Results
 from harness.records.run import RunFacts
@@ -30,6 +31,8 @@ _LEVEL = 3
 """Of zlib: a third of the time of its default, for a twentieth more to load."""
 _BLOCK_SIZE = 200_000
 """Bytes of JSON after which a block is closed: it bounds what opening a trial has to decode."""
+
+_DETAIL = TypeAdapter(TrialDetail)
 
 _ICON_COLOURS = {"bad": "#c8261d", "warn": "#b26a00", "good": "#1a7f37", "muted": "#6b7280"}
 
@@ -90,17 +93,17 @@ def _pack(details: Iterable[TrialDetail]) -> tuple[list[str], list[int]]:
     blocks, starts = [], []
     for start, block in _cut(details):
         starts.append(start)
-        blocks.append(base64.b64encode(zlib.compress(f"[{','.join(block)}]".encode(), _LEVEL)).decode())
+        blocks.append(base64.b64encode(zlib.compress(b"[" + b",".join(block) + b"]", _LEVEL)).decode())
     return blocks, starts
 
 
-def _cut(details: Iterable[TrialDetail]) -> Iterator[tuple[int, list[str]]]:
-    start, size, block = 0, 0, list[str]()
+def _cut(details: Iterable[TrialDetail]) -> Iterator[tuple[int, list[bytes]]]:
+    start, size, block = 0, 0, list[bytes]()
     for number, detail in enumerate(details):
         if size > _BLOCK_SIZE:
             yield start, block
             start, size, block = number, 0, []
-        block.append(detail.model_dump_json(exclude_defaults=True))
+        block.append(_DETAIL.dump_json(detail, exclude_defaults=True))
         size += len(block[-1])
     if block:
         yield start, block
