@@ -18,7 +18,7 @@ __all__ = ["PLAIN_KEY", "UNSAFE", "write_cassette", "write_exchange", "write_hea
 
 PLAIN_KEY = re.compile("accept|location|[a-z][a-z0-9]*+(?:-[a-z0-9]++)++")
 """The header names that stand without quotes."""
-UNSAFE = re.compile("[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Whatever YAML would refuse, fold, or take for a line break."""
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPED = re.compile(r'[\\"\t\n]|' + UNSAFE.pattern)

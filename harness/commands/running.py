@@ -66,7 +66,6 @@ def _add_extent(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> ExitCode:
     from harness import pipeline
-    from harness.reporting import render_leftovers
 
     if arguments.single:
         pipeline.check_single(arguments.single)
@@ -86,6 +85,8 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.single:
         pipeline.write_single(arguments.single, results, facts)
     if not arguments.quiet:
+        from harness.reporting import render_leftovers
+
         print_results(results, verbose=arguments.verbose)
         print_lines(render_leftovers(pipeline.find_orphans(project, run)))
         waiting = len(pipeline.waiting(project, ()))

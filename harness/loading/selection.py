@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-# private to pytest, but a second grammar of ours would be a second truth
-from _pytest.mark.expression import Expression
-
 from harness.errors import BadInputError, Fault
 from harness.records.scenario import Case
 
@@ -35,6 +32,9 @@ def _has_tag(case: Case) -> Callable[[str], bool]:
 def _compile(option: str, text: str | None) -> Callable[[Callable[[str], bool]], bool]:
     if text is None or not text.strip():
         return lambda fits: True
+    # private to pytest, but a second grammar of ours would be a second truth; late, since it imports much of pytest
+    from _pytest.mark.expression import Expression
+
     example = "write words joined by `and`, `or`, `not`"
     try:
         expression = Expression.compile(text)

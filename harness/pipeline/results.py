@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +14,6 @@ from harness.errors import BadInputError, ExitCode, Fault
 from harness.loading import scenario_names
 from harness.records.comparison import Change, Comparison, Results
 from harness.records.run import Run, RunFacts
-from harness.reporting import render_html, render_junit, render_markdown
 from harness.settings import Project
 from harness.store import (
     accepted_scenarios,
@@ -42,13 +41,7 @@ __all__ = [
 
 REPORT_FILE = "index.html"
 
-_FORMS: Mapping[str, Callable[[Results, RunFacts], str]] = {
-    ".html": render_html,
-    ".json": lambda results, _facts: json_text(results),
-    ".xml": lambda results, _facts: render_junit(results),
-    ".md": lambda results, _facts: render_markdown(results),
-    ".csv": lambda results, _facts: csv_text(results),
-}
+_FORMS = (".html", ".json", ".xml", ".md", ".csv")
 
 
 def compare_with_baseline(project: Project, run: Run, *, part: bool = False) -> Results:
@@ -112,7 +105,7 @@ def check_single(file: Path) -> None:
 
 def write_single(file: Path, results: Results, facts: RunFacts) -> None:
     """Write the one form that the file's suffix names."""
-    write_text(file, _FORMS[file.suffix](results, facts))
+    write_text(file, _in_form(file.suffix, results, facts))
 
 
 def reopen(file: Path, baseline: Path | None) -> tuple[Results, RunFacts | None]:
@@ -125,11 +118,20 @@ def reopen(file: Path, baseline: Path | None) -> tuple[Results, RunFacts | None]
 
 
 def _render(results: Results, facts: RunFacts | None) -> dict[str, str]:
-    return {
-        "junit.xml": render_junit(results),
-        "summary.md": render_markdown(results),
-        REPORT_FILE: render_html(results, facts),
+    return {name: _in_form(Path(name).suffix, results, facts) for name in ("junit.xml", "summary.md", REPORT_FILE)}
+
+
+def _in_form(suffix: str, results: Results, facts: RunFacts | None) -> str:
+    from harness.reporting import render_html, render_junit, render_markdown  # late: the first result comes before it
+
+    forms: dict[str, Callable[[], str]] = {
+        ".html": lambda: render_html(results, facts),
+        ".json": lambda: json_text(results),
+        ".xml": lambda: render_junit(results),
+        ".md": lambda: render_markdown(results),
+        ".csv": lambda: csv_text(results),
     }
+    return forms[suffix]()
 
 
 def _write(out: Path, texts: dict[str, str]) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.cassettes import load_cassette
-from harness.reporting import render_conversation
 from harness.settings import Project
 from harness.store import read_results
 from harness.wire.trace import read_events
@@ -16,6 +15,8 @@ __all__ = ["show_file"]
 
 def show_file(project: Project, file: Path) -> Iterator[str]:
     """The text of each conversation in the file."""
+    from harness.reporting import render_conversation  # late: most commands show none
+
     if file.suffix == ".json":
         for trial in read_results(file).trials:
             title = f"{trial.scenario} · {trial.case} · trial {trial.trial} · {trial.outcome}"

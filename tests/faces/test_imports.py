@@ -16,10 +16,29 @@ code = main(sys.argv[1:])
 print(*sys.modules)
 sys.exit(code)
 """
-HEAVY = {"anthropic", "httpx", "hypothesis", "openai", "playwright", "pytest", "requests", "urllib3", "vcr"}
+FIRST = """
+import sys
+from harness.cli import main
+from harness.commands.console import Progress
+def hear(self, part):
+    print(*sys.modules)
+Progress.hear = hear
+sys.exit(main(sys.argv[1:]))
+"""
+HEAVY = {"_pytest", "anthropic", "httpx", "hypothesis", "openai", "playwright", "pytest", "requests", "urllib3", "vcr"}
 """What takes its time to import, or is not there for everybody. The openai SDK imports aiohttp where it is there."""
 ROOMS = {"harness.plain", "harness.plugin", "harness.items", "harness.providers.simulated", "harness.service"}
 """Rooms of ours that a replay has no use for."""
+LATE = {"harness.reporting", "jinja2"}
+"""What has its use only once all has run."""
+
+
+def test_nothing_for_the_report_before_the_first_result(tmp_path: Path) -> None:
+    """What writes the report is imported when all has run."""
+    command = [sys.executable, "-c", FIRST, "run", "-q", "scenarios/support/order-status.yaml", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(done.stdout.splitlines()[0].split()) & LATE == set()
 
 
 @pytest.mark.parametrize(
