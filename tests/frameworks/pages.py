@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ MANY = 50
 """How many scenarios are recorded at once."""
 ORDER = "1042"
 """What the scenarios of every page, and the scripts for them, speak of. Each copy of them has a number of its own."""
+BARE = {"SSL_CERT_FILE": "", "SSL_CERT_DIR": os.devnull}
+"""Each client that is made would read all certificates of the system for nothing: nobody here is asked over TLS."""
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 
@@ -70,23 +73,28 @@ def record(project: MiniProject, page: str, scripts: Mapping[str, str], told: Ma
 def _environ(url: str) -> dict[str, str]:
     """Where the models are. What frameworks report while they are recorded goes to a proxy that isn't there."""
     keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "simulated")
-    return {"OPENAI_BASE_URL": f"{url}/v1", "ANTHROPIC_BASE_URL": url, "HTTPS_PROXY": "http://127.0.0.1:9", **keys}
+    urls = {"OPENAI_BASE_URL": f"{url}/v1", "ANTHROPIC_BASE_URL": url, "HTTPS_PROXY": "http://127.0.0.1:9"}
+    return {**urls, **keys, **BARE}
 
 
 def replay(project: MiniProject, out: str, *, by: str = "harness") -> bytes:
     """The results of a replay, by the command or by pytest; everything must have passed."""
-    done = project.harness("run", "--out", out) if by == "harness" else project.pytest("-q", "--harness-out", out)
+    if by == "harness":
+        done = project.harness("run", "--out", out, **BARE)
+    else:
+        done = project.pytest("-q", "--harness-out", out, **BARE)
     assert done.code == 0, done.text
     return (project.root / out / "results.json").read_bytes()
 
 
-def after(project: MiniProject, edit: tuple[str, str, str]) -> Done:
-    """One scenario of each kind run again after an edit: of what file, what, and what stands there now."""
-    project.edit(*edit)
+def after(project: MiniProject, *edits: tuple[str, str, str]) -> Done:
+    """One scenario of each kind run again after edits: of what file, what, and what stands there now."""
+    for edit in edits:
+        project.edit(*edit)
     kinds = len({file.stem.rpartition("-")[0] for file in (project.root / "cassettes").iterdir()})
     few = [f"scenarios/{file.name}.yaml" for file in (project.root / "cassettes").iterdir()]
     few = [name for name in few if int(Path(name).stem.rpartition("-")[2]) < kinds]
-    return project.harness("run", *few)
+    return project.harness("run", *few, **BARE)
 
 
 def trials(project: MiniProject, out: str) -> list[dict[str, Any]]:

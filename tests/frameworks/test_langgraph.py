@@ -91,15 +91,13 @@ def test_the_trace_is_what_the_framework_reports(recorded: MiniProject) -> None:
     assert counts == {2, 3}
 
 
-def test_a_prompt_edit_is_stale(desk: MiniProject) -> None:
-    """One word of an agent's instructions, and every conversation that it took part in is stale."""
-    done = after(desk, ("desk.py", "Then answer.", "Then answer briefly."))
-    assert done.code == 3, done.text
-    assert re.search(r"parcel-0 +stale +turn 2: system prompt, line 1", done.text)
-
-
-def test_a_tool_edit_is_caught(desk: MiniProject) -> None:
-    """A tool that returns something else has changed what the agent does."""
-    done = after(desk, ("desk.py", 'runtime.context["carriers"][carrier]', 'runtime.context["carriers"][carrier] + 1'))
+def test_a_prompt_edit_is_stale_and_a_tool_edit_is_caught(desk: MiniProject) -> None:
+    """A word of one agent's instructions, and its conversations are stale; another's tool has changed what it does."""
+    prompt = ("desk.py", "Be brief and kind.", "Be brief.")
+    tool = ("desk.py", 'runtime.context["carriers"][carrier]', 'runtime.context["carriers"][carrier] + 1')
+    done = after(desk, prompt, tool)
     assert done.code == 1, done.text
-    assert "turn 3" in done.text
+    assert re.search(r"thanks-1 +stale +turn 2: system prompt, line 1", done.text)
+    assert re.search(r"parcel-0 +failed +turn 3: result of tool `days_in_transit` differs", done.text)
+    outcomes = {trial["scenario"]: trial["outcome"] for trial in trials(desk, "reports/latest")}
+    assert outcomes == {"parcel-0": "failed", "thanks-1": "stale"}
