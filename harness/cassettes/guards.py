@@ -48,7 +48,17 @@ def has_open_cassette() -> bool:
     """
     kind = sys.modules["vcr.cassette"].CassetteContextDecorator
     finish = f"_{kind.__name__}__finish"
-    return any(issubclass(type(thing), kind) and vars(thing).get(finish, thing) for thing in gc.get_objects())
+    was_frozen = gc.get_freeze_count() > 0
+    if was_frozen:
+        gc.unfreeze()  # what is frozen is found by nobody
+    try:
+        return any(
+            issubclass(type(thing), kind) and vars(thing).get(finish, thing)
+            for thing in gc.get_referrers(kind, *kind.__subclasses__())  # an object refers to its class
+        )
+    finally:
+        if was_frozen:
+            gc.freeze()
 
 
 def remove_left_over() -> None:

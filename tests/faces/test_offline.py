@@ -286,3 +286,15 @@ def test_isolated_is_for_replays(tmp_path: Path) -> None:
     done = write(tmp_path, "child").harness("run", "--isolated", "--mode", "live", LISTENER="1")
     assert done.code == 2
     assert "--isolated is for replays" in done.err
+
+
+@pytest.mark.parametrize("door", ["harness", "pytest"])
+def test_a_cassette_that_a_conftest_holds_open(desk: MiniProject, door: str) -> None:
+    """One of vcrpy's that was opened long before the trial is found: the trial is refused, and nothing taken over."""
+    held = "import harness\nimport vcr\n\nheld = vcr.use_cassette('theirs.yaml')\nheld.__enter__()\n"
+    desk.edit("conftest.py", "import harness\n", held)
+    done = desk.harness("run") if door == "harness" else desk.pytest("scenarios")
+    assert done.code != 0, done.text
+    (trial,) = desk.results()["trials"]
+    assert trial["outcome"] == "errored"
+    assert "a vcr cassette is open around this trial" in trial["reason"]
