@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import CodeType
 from typing import Any
 
@@ -38,6 +40,8 @@ finally:
 _CLOCKS = ("monotonic", "perf_counter")
 _BREATH = 0.001
 """Seconds of wall time that a sleep of any length takes in a thread of its own."""
+_AT_CHILD: ContextVar[bool] = ContextVar("harness_at_child", default=False)
+"""Whether the running code waits for a child process, which it does by short sleeps where it has a time limit."""
 _STATE = ("seed", "getstate", "setstate")
 _CHANCES = [
     name
@@ -89,6 +93,7 @@ class _StandardLibrary:
                 self._replace(time, name, _clock_function)
                 self._replace(time, f"{name}_ns", _clock_ns_function)
             self._replace(time, "sleep", _sleep_function)
+            self._replace(subprocess.Popen, "wait", _child_function)
             self._replace(os, "urandom", _urandom_function)
             for name in _CHANCES:
                 self._replace(random, name, functools.partial(_chance_function, name))
@@ -164,7 +169,7 @@ def _clock_ns_function(real: Callable[[], int]) -> Callable[[], int]:
 def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
         clock = current_clock()
-        if clock is None or seconds < 0:
+        if clock is None or seconds < 0 or _AT_CHILD.get():
             real(seconds)
         else:
             clock.advance_to(clock.now() + round(seconds * NANOSECONDS))
@@ -172,6 +177,17 @@ def _sleep_function(real: Callable[[float], None]) -> Callable[[float], None]:
                 real(min(seconds, _BREATH))
 
     return sleep
+
+
+def _child_function(real: Callable[..., int]) -> Callable[..., int]:
+    def wait(self: subprocess.Popen[Any], timeout: float | None = None) -> int:
+        token = _AT_CHILD.set(True)
+        try:
+            return real(self, timeout)
+        finally:
+            _AT_CHILD.reset(token)
+
+    return wait
 
 
 def _urandom_function(real: Callable[[int], bytes]) -> Callable[[int], bytes]:

@@ -260,6 +260,51 @@ def test_an_agent_that_never_ends(slow: MiniProject) -> None:
     assert "9 passed" in done.out
 
 
+CHILDREN = """
+import subprocess
+import sys
+
+CHILD = [sys.executable, "-S", "-c", "import os, time; print(6 * 7, flush=True); os.close(1); time.sleep(0.2)"]
+
+
+def block(**options):
+    try:
+        return subprocess.run(CHILD, **options).stdout
+    except subprocess.TimeoutExpired:
+        return "too late"
+
+
+@harness.subject("blocking")
+async def blocking(task):
+    loop = asyncio.get_running_loop()
+    ticking = asyncio.create_task(asyncio.sleep(1, "ticked"))
+    await asyncio.sleep(0.5)
+    piped, silent = {"stdout": subprocess.PIPE, "text": True}, {"stdout": subprocess.DEVNULL}
+    said = [block(**piped), block(**piped, timeout=50), block(**silent, timeout=50), block(**silent, timeout=0.05)]
+    said += [await asyncio.to_thread(block, **piped, timeout=50), ticking.done()]
+    return {"said": said, "then": [loop.time(), await ticking, loop.time()]}
+"""
+
+
+def test_a_child_that_blocks_the_loop(slow: MiniProject) -> None:
+    """`subprocess.run` in an agent's coroutine gives what it gives, in no time of the trial's, the same each time."""
+    slow.write({"conftest.py": AGENT["conftest.py"] + CHILDREN})
+    said = ["42\n", "42\n", None, "too late", "42\n", False]
+    expected = json.dumps({"said": said, "then": [0.5, "ticked", 1.0]})
+    scenario = SCENARIO.replace("subject: slow", "subject: blocking")
+    scenario = scenario.replace("{seen: [0.5, 4.25, 10.0, 20.0, 40.0]}", expected).replace("seconds: 40", "seconds: 1")
+    slow.write({"scenarios/slow-0.yaml": scenario})
+    save_cassette(slow.root / "cassettes/slow-0/default/1.yaml", Cassette(exchanges=()))
+    texts = []
+    for _ in range(2):
+        done = slow.harness("run", "scenarios/slow-0.yaml")
+        assert done.code == 0, done.text
+        texts.append((slow.root / "reports/latest/results.json").read_bytes())
+    assert texts[0] == texts[1]
+    (trial,) = slow.results()["trials"]
+    assert "inexact" not in trial["trace"]
+
+
 DATED = {
     "pyproject.toml": "[tool.harness]\n",
     "conftest.py": """\
