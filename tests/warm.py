@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -129,6 +129,8 @@ def _serve() -> None:
     for name in (*_FIRST_USED, *(entry.module for entry in entry_points(group="pytest11"))):
         importlib.import_module(name)
     importlib.import_module("harness.reporting.html")._environment().get_template("report.html.j2")
+    for record in _kinds(harness.records.base.Record):
+        record.model_rebuild()
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
@@ -143,6 +145,12 @@ def _serve() -> None:
             touched = int(stream.read() or 0)
         sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status), "touched": touched}) + "\n")
         sys.stdout.flush()
+
+
+def _kinds(record: Any) -> Iterator[Any]:
+    yield record
+    for kind in record.__subclasses__():
+        yield from _kinds(kind)
 
 
 def _become(order: Mapping[str, Any], report: int) -> None:

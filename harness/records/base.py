@@ -39,6 +39,10 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 
 
 class Record(BaseModel):
-    """A frozen fact. Unknown fields are errors; equality is by value."""
+    """A frozen fact. Unknown fields are errors; equality is by value.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="constants")
+    A class is built when it is first used, since no command uses all of them; from Pydantic 2.14 on that is safe in
+    threads.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants", defer_build=True)

@@ -11,8 +11,8 @@ from pydantic_core import from_json, to_json
 
 __all__ = ["indented", "read_json"]
 
-_EXPONENT = re.compile(rb"e-?[0-9]+,?$", re.MULTILINE)
-"""Ends a number that Python writes otherwise (1e+16, 1e-05): a line that ends in text ends in a quotation mark."""
+_ODD_NUMBER = re.compile(rb"(?:e-?|0\.0000)[0-9]+,?$", re.MULTILINE)
+"""Ends a number that Python writes otherwise (1e-05): a line that ends in text ends in a quotation mark."""
 
 
 def indented(value: object, indent: int, *, allow_nan: bool = True) -> str:
@@ -28,7 +28,7 @@ def indented(value: object, indent: int, *, allow_nan: bool = True) -> str:
             data = to_json(value, indent=indent)
     except ValueError:  # half a character, or nested deeper than it goes
         data = b"NaN"
-    if b"NaN" in data or b"Infinity" in data or _EXPONENT.search(data):
+    if b"NaN" in data or b"Infinity" in data or _ODD_NUMBER.search(data):
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         return json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
     return data.decode()

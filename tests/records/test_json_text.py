@@ -24,6 +24,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st
 @example({"a": [1e16, 1e-5, -0.0, 5e-324, 10**40]}, 1)
 @example(["1e5", "NaN", "ends in 1e5,\n", {}, [], '\x00\x1f\x7f\u2028\\/"é\U0001f600'], 2)
 @example(1e22, 1)
+@example([1e-5, 1e-4], 1)
 def test_like_pythons_own(value: object, indent: int) -> None:
     """Whatever the value, the text is what json.dumps gives."""
     assert indented(value, indent) == json.dumps(value, ensure_ascii=False, indent=indent)
