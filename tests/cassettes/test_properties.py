@@ -36,6 +36,8 @@ PATIENT, SHORT = 20.0, 0.05
 
 few = settings(max_examples=max(settings().max_examples // 4, 1))
 """A share of the profile's examples, for properties that run once per client."""
+fewer = settings(max_examples=max(settings().max_examples // 8, 1))
+"""The same for those that run for each client, protocol and way of reading."""
 
 METADATA = CassetteMetadata(
     scenario="any/thing", case="default", trial=1, recorded_at="2026-03-01T10:00:00Z", recorded_from="a test"
@@ -251,7 +253,7 @@ def _render(
 @pytest.mark.parametrize("talk", [converse, converse_async])
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("api", list(Api))
-@few
+@fewer
 @given(data=st.data())
 def test_the_sdks_hear_the_same_conversation(
     api: Api, stream: bool, talk: Any, data: st.DataObject, wire: WireServer, folder: Path
