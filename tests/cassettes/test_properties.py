@@ -274,7 +274,7 @@ json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-2, 2)
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | texts
     | st.sampled_from(["a", "1", ""]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
