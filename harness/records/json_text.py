@@ -11,8 +11,8 @@ from pydantic_core import from_json, to_json
 
 __all__ = ["indented", "read_json"]
 
-_ODD_NUMBER = re.compile(rb"(?:e-?|0\.0000)[0-9]+,?$", re.MULTILINE)
-"""Ends a number that Python writes otherwise (1e-05): a line that ends in text ends in a quotation mark."""
+_ODD_NUMBERS = {hint: re.compile(rf"{re.escape(hint)}[0-9]+,?$", re.MULTILINE) for hint in ("e-", "0.0000")}
+"""What ends a number that Python writes otherwise (1e-05): a line that ends in text ends in a quotation mark."""
 
 
 def indented(value: object, indent: int, *, allow_nan: bool = True) -> str:
@@ -23,15 +23,19 @@ def indented(value: object, indent: int, *, allow_nan: bool = True) -> str:
     """
     try:
         if isinstance(value, BaseModel):
-            data = value.model_dump_json(indent=indent).encode()
+            text = value.model_dump_json(indent=indent)
         else:
-            data = to_json(value, indent=indent)
+            text = to_json(value, indent=indent).decode()
     except ValueError:  # half a character, or nested deeper than it goes
-        data = b"NaN"
-    if b"NaN" in data or b"Infinity" in data or _ODD_NUMBER.search(data):
+        text = "NaN"
+    if "NaN" in text or "Infinity" in text or _has_odd_number(text):
         plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
         return json.dumps(plain, ensure_ascii=False, indent=indent, allow_nan=allow_nan)
-    return data.decode()
+    return text
+
+
+def _has_odd_number(text: str) -> bool:
+    return any(hint in text and pattern.search(text) for hint, pattern in _ODD_NUMBERS.items())
 
 
 def read_json(text: str | bytes) -> Any:

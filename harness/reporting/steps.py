@@ -90,7 +90,10 @@ def pretty(value: JsonValue) -> str:
     if isinstance(value, str):
         return value
     text = indented(value, 2)
-    if len(text) > _SHORT**2:  # as nothing short is, however deep it nests
+    breaks = text.count("\n")
+    if (
+        breaks > _SHORT or len(text) - breaks * (breaks + 1) > _SHORT
+    ):  # each break took a character, and indents no more
         return text
     line = json.dumps(value, ensure_ascii=False)
     return line if len(line) <= _SHORT else text
