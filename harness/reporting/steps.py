@@ -91,9 +91,8 @@ def pretty(value: JsonValue) -> str:
         return value
     text = indented(value, 2)
     breaks = text.count("\n")
-    if (
-        breaks > _SHORT or len(text) - breaks * (breaks + 1) > _SHORT
-    ):  # each break took a character, and indents no more
+    layout = breaks * (breaks + 1)  # at most: a break is one character, and no line is indented by more than all breaks
+    if breaks > _SHORT or len(text) - layout > _SHORT:
         return text
     line = json.dumps(value, ensure_ascii=False)
     return line if len(line) <= _SHORT else text
