@@ -9,12 +9,14 @@ import os
 import re
 import socket
 import struct
+import sys
 import threading
 import time
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -87,6 +89,17 @@ class Server:
     def count(self) -> int:
         """How many requests arrived."""
         return len(self.received)
+
+
+class Listener(ThreadingHTTPServer):
+    """Takes no offence at a client that leaves before the end."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what is none of a client's leaving."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -196,8 +209,7 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Server]:
     """The server, running."""
     handler = type("Noting", (Handler,), {})
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    listener.daemon_threads = True
+    listener = Listener(("127.0.0.1", 0), handler)
     handler.noted = Server(f"http://127.0.0.1:{listener.server_port}")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
