@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 __all__ = ["current_zone", "zoned"]
 
+_UTC = "UTC+00:00"
 _NAME = re.compile("[A-Za-z]{3,6}")
 _NUMBER = re.compile(r"[+-]\d{2,4}")
 
@@ -32,7 +33,7 @@ def current_zone() -> str:
 @contextmanager
 def zoned(zone: str | None) -> Iterator[None]:
     """Have local time be that of a zone, in the whole process. None changes nothing; nor can Windows."""
-    if zone is None or not hasattr(time, "tzset"):
+    if zone is None or not hasattr(time, "tzset") or (zone == _UTC and _is_utc()):
         yield
         return
     before = os.environ.get("TZ")
@@ -41,6 +42,11 @@ def zoned(zone: str | None) -> Iterator[None]:
         yield
     finally:
         _set(before)
+
+
+def _is_utc() -> bool:
+    """Whether local time is UTC at any date, as in most containers: to set it would read two files for each trial."""
+    return time.tzname[0] == "UTC" and not time.timezone and not time.daylight
 
 
 def _set(zone: str | None) -> None:
