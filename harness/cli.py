@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print("this is a bug of harness, and says nothing about your agent; please report it", file=sys.stderr)
         return ExitCode.ERRORED
+    finally:
+        gc.freeze()  # or the process, as it ends, looks once more through all that was imported: a tenth of its time
 
 
 def _parser() -> argparse.ArgumentParser:
