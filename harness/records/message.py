@@ -1,11 +1,14 @@
-"""A conversation with a model, in one form for every provider's wire format."""
+"""A conversation with a model, in one form for every provider's wire format.
+
+What comes as JSON off the wire, or from a schema, is not validated as such again: every request repeats it.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SkipValidation
 
 from harness.records.base import JsonObject, Record
 
@@ -82,7 +85,7 @@ class ToolDefinition(Record):
 
     name: str
     description: str
-    parameters: JsonObject
+    parameters: Annotated[JsonObject, SkipValidation]
     """JSON Schema of the arguments, an object."""
 
 
@@ -108,7 +111,7 @@ class AssistantMessage(Record):
     role: Literal["assistant"] = "assistant"
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    raw: tuple[JsonValue, ...] = ()
+    raw: tuple[Annotated[JsonValue, SkipValidation], ...] = ()
     """The provider's own content items. Sent back unchanged where a provider demands it (reasoning, signatures)."""
 
 
