@@ -8,10 +8,7 @@ is open; the run is then not exact, and the loop says so.
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
-import socket
-import stat
 import sys
 import sysconfig
 import threading
@@ -29,6 +26,7 @@ from weakref import WeakSet
 
 from harness.errors import StalledError
 from harness.virtual.lines import Line, current_line, run_job
+from harness.virtual.selector import JumpingSelector
 from harness.virtual.watchdog import EndlessTrial, interrupt
 
 __all__ = ["NANOSECONDS", "VirtualLoop", "place_of"]
@@ -64,7 +62,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     _asyncgens: WeakSet[Any]
     _ready: deque[asyncio.Handle]
     _scheduled: list[asyncio.TimerHandle]
-    _selector: _JumpingSelector
+    _selector: JumpingSelector
 
     def __init__(self, *, patience: float, in_real_time: bool = False) -> None:
         self._trial: VirtualLoop = self
@@ -88,7 +86,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Those at work that an executor of this loop runs."""
         self.exact = True
         """Whether no wall time has flowed into this loop's time."""
-        super().__init__(_JumpingSelector(self._wait))
+        super().__init__(JumpingSelector(self._wait))
         self._clock_resolution = 1 / NANOSECONDS  # asyncio takes the wall's, which is 16 ms on Windows
 
     def time(self) -> float:
@@ -286,7 +284,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         else:
             handed.set_result(done.result())
 
-    def _wait(self, selector: _JumpingSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+    def _wait(self, selector: JumpingSelector, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """What the loop asks of its selector: the events of at most ``timeout`` seconds."""
         events = selector.poll(0)
         if events or timeout == 0:
@@ -306,7 +304,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._check_patience()
         return events
 
-    def _watch_pass(self, selector: _JumpingSelector, target: int) -> list[tuple[selectors.SelectorKey, int]]:
+    def _watch_pass(self, selector: JumpingSelector, target: int) -> list[tuple[selectors.SelectorKey, int]]:
         """Where time is real: wait for an instant, or for what happens before it."""
         left = self._left_until(target)
         if left <= 0:
@@ -357,50 +355,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             f"the trial did not end within {self._patience:g} seconds of wall time, at {self.time():g} seconds of its "
             f"own; {why}{': ' if places else ''}{' and '.join(places)}\n{tasks}\n{stacks}"
         ).rstrip()
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Has the loop decide how to wait, and knows which of its files lead out of the process."""
-
-    def __init__(
-        self, wait: Callable[[_JumpingSelector, float | None], list[tuple[selectors.SelectorKey, int]]]
-    ) -> None:
-        super().__init__()
-        self._wait = wait
-        self._own: int | None = None
-        """What comes first: the loop's own pipe, by which threads wake it."""
-        self.others: dict[int, bool] = {}
-        """Every other file that is watched, and whether it is a socket that leads to another process."""
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        key = super().register(fileobj, events, data)
-        if self._own is None:
-            self._own = key.fd
-        else:
-            self.others[key.fd] = _leads_elsewhere(key.fd)
-        return key
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        key = super().unregister(fileobj)
-        self.others.pop(key.fd, None)
-        return key
-
-    def poll(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What a selector does."""
-        return super().select(timeout)
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return self._wait(self, timeout)
-
-
-def _leads_elsewhere(fd: int) -> bool:
-    """Whether a file is a socket with an address: a pair of sockets, such as the loop's own, has none."""
-    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
-        return False
-    with socket.socket(fileno=os.dup(fd)) as twin:
-        if twin.family != getattr(socket, "AF_UNIX", None):
-            return True
-        return bool(twin.getsockname())
 
 
 def _idents(threads: Iterable[threading.Thread]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ HEAVY = {"_pytest", "anthropic", "httpx", "hypothesis", "openai", "playwright", 
 """What takes its time to import, or is not there for everybody. The openai SDK imports aiohttp where it is there."""
 ROOMS = {"harness.plain", "harness.plugin", "harness.items", "harness.providers.simulated", "harness.service"}
 """Rooms of ours that a replay has no use for."""
+SDKS = "import sys, anthropic, httpx2, openai, pydantic; httpx2.AsyncClient(); print(*sys.modules)"
+OURS = {"_time_machine", "harness", "regex", "time_machine", "yaml"}
+"""All that a replay may load before its first result, beside what the SDKs, a client of theirs and Pydantic load."""
 LATE = {"harness.reporting", "jinja2"}
 """What has its use only once all has run."""
 
@@ -38,7 +42,16 @@ def test_nothing_for_the_report_before_the_first_result(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FIRST, "run", "-q", "scenarios/support/order-status.yaml", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert set(done.stdout.splitlines()[0].split()) & LATE == set()
+    loaded = set(done.stdout.splitlines()[0].split())
+    assert loaded & LATE == set()
+    sdks = subprocess.run([sys.executable, "-c", SDKS], capture_output=True, text=True, check=True).stdout.split()
+    assert packages(loaded) - packages(sdks) <= OURS
+
+
+def packages(modules: Iterable[str]) -> set[str]:
+    """The packages of these modules that are neither Python's own nor the project's."""
+    names = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"scenarios"}
+    return {name for name in names if not name.startswith("conftest_")}
 
 
 @pytest.mark.parametrize(
