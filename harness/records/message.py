@@ -5,6 +5,7 @@ What comes as JSON off the wire, or from a schema, is not validated as such agai
 
 from __future__ import annotations
 
+import operator
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -19,6 +20,8 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "OutputSchema",
+    "Part",
+    "PartKind",
     "StopReason",
     "ToolCall",
     "ToolDefinition",
@@ -105,12 +108,41 @@ class UserMessage(Record):
     text: str
 
 
+class PartKind(StrEnum):
+    """The kinds of content that a reply is made of."""
+
+    TEXT = "text"
+    THOUGHT = "thought"
+    """Thinking or reasoning. Its text is empty where the provider encrypts or withholds it."""
+    REFUSAL = "refusal"
+    TOOL_CALL = "tool_call"
+    """A tool that the client runs; also among ``tool_calls``."""
+    PROVIDER_TOOL = "provider_tool"
+    """A tool that ran at the provider."""
+    MEDIA = "media"
+    """An image, audio or a file."""
+    UNREAD = "unread"
+    """Content of a type that we do not know."""
+
+
+class Part(Record):
+    """One piece of a reply's content, in the order in which the model wrote it."""
+
+    kind: PartKind
+    text: str = Field(default="", exclude_if=operator.not_)
+    """The text, thought or refusal; of other kinds what a reader should know, such as ``image/png, 2,048 bytes``."""
+    call_id: str = Field(default="", exclude_if=operator.not_)
+    """Of a tool call, here or at the provider: its id."""
+
+
 class AssistantMessage(Record):
     """What the model says: text, tool calls or both."""
 
     role: Literal["assistant"] = "assistant"
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All content in order. Empty where ``text``, then ``tool_calls``, is all of it."""
     raw: tuple[Annotated[JsonValue, SkipValidation], ...] = ()
     """The provider's own content items. Sent back unchanged where a provider demands it (reasoning, signatures)."""
 

@@ -102,6 +102,8 @@ class FailedAttempt(Record):
     duration: Nanoseconds
     retry_after: Nanoseconds | None = None
     """How long the provider asked to wait."""
+    reply: AssistantMessage | None = Field(default=None, exclude_if=operator.not_)
+    """What of a reply had arrived before it broke off; None where nothing had."""
     usage: Usage | None = None
     """What a stream had reported before it broke off. It is no part of the trial's sum."""
 
@@ -131,7 +133,11 @@ class ModelCall(Record):
     status: int
     """HTTP status."""
     reply: AssistantMessage | None
-    """None where the call failed."""
+    """None where nothing of a reply arrived. With an ``error``: what had arrived."""
+    others: tuple[AssistantMessage, ...] = Field(default=(), exclude_if=operator.not_)
+    """The further choices of a request for several (``n``)."""
+    unread: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """What of the reply could not be read, each in a few words; what depends on it can't be told."""
     stop: StopReason | None = None
     usage: Usage | None = None
     """None where the provider did not say. Of a stream that broke off: what it had reported until then."""
