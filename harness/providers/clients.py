@@ -81,7 +81,7 @@ class _SdkClient:
         try:
             client = await shared_connection(self._sdk.package, self._build)
             if request.stream:
-                return self._codec.read_reply(self._codec.fold(await self._stream(client, body, on_text)))
+                return self._codec.read_reply(self._codec.fold(await self._stream(client, body, on_text)).whole())
             return self._codec.read_reply(await client.post(self._codec.path, body=body, cast_to=object))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise broken_reply(f"it is not JSON: {error}") from error

@@ -182,6 +182,10 @@ class ModelReply(Record):
     model: str
     """The model that answered, which may be a dated version of the one that was asked."""
     message: AssistantMessage
+    others: tuple[AssistantMessage, ...] = ()
+    """The further choices of a request for several."""
     stop: StopReason
     usage: Usage | None
     """None where the provider did not say."""
+    unread: tuple[str, ...] = ()
+    """What of the reply could not be read, each in a few words."""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from harness.records.base import Nanoseconds, Record, Usd
-from harness.records.message import Api, AssistantMessage, Message, StopReason, Usage
+from harness.records.message import Api, AssistantMessage, Message, StopReason, ToolCall, Usage
 
 __all__ = [
     "AgentRaised",
@@ -113,7 +113,9 @@ class ModelCall(Record):
 
     kind: Literal["model_call"] = "model_call"
     turn: int
-    """The number of its last exchange in the trial, from 1 in the order in which requests were sent."""
+    """The number of its last exchange in the trial, from 1 in the order in which requests were sent; polls apart."""
+    polls: tuple[int, ...] = Field(default=(), exclude_if=operator.not_)
+    """The numbers of the exchanges that asked whether a background response was done."""
     conversation: int = Field(default=1, exclude_if=_is_first)
     linked: str = Field(default="", exclude_if=operator.not_)
     """By what it belongs to its conversation, where its messages do not simply go on from an earlier call's."""
@@ -128,7 +130,9 @@ class ModelCall(Record):
     sent: tuple[Message, ...]
     """The messages that no earlier call of this conversation had sent or received."""
     tools: tuple[str, ...] = ()
-    """The names of the tools on offer."""
+    """The names of the tools on offer, those that MCP servers list included."""
+    servers: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """The MCP servers on offer whose tools no request and no reply names."""
     streamed: bool = False
     status: int
     """HTTP status."""
@@ -148,6 +152,7 @@ class ModelCall(Record):
     started: Nanoseconds
     """Since the trial began. Failed attempts came before."""
     duration: Nanoseconds
+    """Until the last byte of the response, or of the last poll."""
 
     @property
     def began(self) -> Nanoseconds:
@@ -192,6 +197,8 @@ class HttpCall(Record):
     status: int
     model_api: str = Field(default="", exclude_if=operator.not_)
     """The model API that it is a call of and that we do not read; its tokens and cost are in no sum."""
+    hides_tools: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether its reply may ask for tools, which nobody sees then."""
     started: Nanoseconds
     duration: Nanoseconds
 
@@ -249,6 +256,26 @@ class Trace(Record):
     def tool_calls(self) -> tuple[ToolCalled, ...]:
         """The trajectory: the tool calls of all conversations, in order, those at the provider among them."""
         return tuple(event for event in self.events if isinstance(event, ToolCalled))
+
+    @property
+    def possible_calls(self) -> tuple[tuple[int, ToolCall], ...]:
+        """Calls that had arrived whole in an attempt that then broke off, with the number of its exchange.
+
+        The same request was sent again, so they are no part of the conversation; whether a tool ran, nobody can tell.
+        """
+        failed = (attempt for call in self.model_calls for attempt in call.attempts if attempt.reply)
+        return tuple((each.turn, call) for each in failed if each.reply for call in each.reply.tool_calls)
+
+    @property
+    def hidden_calls(self) -> tuple[str, ...]:
+        """Where the model may have asked for tools that this trace does not show, each exchange with the reason."""
+        found = []
+        for event in self.events:
+            if isinstance(event, ModelCall):
+                found += [f"turn {event.turn} holds {note}" for note in event.unread]
+            elif isinstance(event, HttpCall) and event.hides_tools:
+                found.append(f"turn {event.turn} is a call of an API that is not read ({event.model_api})")
+        return tuple(found)
 
     @property
     def raised(self) -> AgentRaised | None:

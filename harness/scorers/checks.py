@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import regex
@@ -13,7 +13,7 @@ from harness.records.base import JsonObject
 from harness.records.likeness import contains, equal
 from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
 from harness.records.score import Score, ScorerKind, ScoreStatus
-from harness.records.trace import ToolCalled, Trace
+from harness.records.trace import HttpCall, ToolCalled, Trace
 
 __all__ = ["check_called", "check_limits", "check_not_called", "check_order", "check_output", "check_state", "describe"]
 
@@ -53,15 +53,19 @@ def _check_matches(pattern: str, text: str) -> Score:
 def check_called(expected: Called, trace: Trace) -> Score:
     """A tool was called, with these arguments, so many times."""
     name = f"called {expected.called}"
-    unknown = _never_offered(expected.called, trace)
-    if unknown:
-        return _check(name, False, unknown)
     calls = [call for call in trace.tool_calls if call.name == expected.called]
     fitting = [call for call in calls if _fits(expected, call.arguments)]
     wanted = _wanted(expected)
-    if expected.times is not None:
-        held = len(fitting) == expected.times
-        reason = f"expected {wanted} {_times(expected.times)}, found {len(fitting)}"
+    times = expected.times
+    hidden = _hidden(trace, expected.called)
+    if hidden and (len(fitting) <= times if times is not None else not fitting):
+        return _cannot_tell(name, hidden, calls)
+    unknown = _never_offered(expected.called, trace)
+    if unknown:
+        return _check(name, False, unknown)
+    if times is not None:
+        held = len(fitting) == times
+        reason = f"expected {wanted} {_times(times)}, found {len(fitting)}"
     else:
         held = bool(fitting)
         reason = f"{wanted} was called in turn {fitting[0].turn}" if held else f"expected {wanted}, found no such call"
@@ -70,14 +74,18 @@ def check_called(expected: Called, trace: Trace) -> Score:
 
 def check_not_called(expected: NotCalled, trace: Trace) -> Score:
     """A tool that the model was offered was left alone."""
-    name = f"not called {expected.not_called}"
-    unknown = _never_offered(expected.not_called, trace)
+    tool = expected.not_called
+    name = f"not called {tool}"
+    calls = [call for call in trace.tool_calls if call.name == tool]
+    if calls:
+        return _check(name, False, f"turn {calls[0].turn}: {describe(calls[0])} must not happen", _trajectory(calls))
+    hidden = _hidden(trace, tool)
+    if hidden:
+        return _cannot_tell(name, hidden, trace.tool_calls)
+    unknown = _never_offered(tool, trace)
     if unknown:
         return _check(name, False, unknown)
-    calls = [call for call in trace.tool_calls if call.name == expected.not_called]
-    if not calls:
-        return _check(name, True, f"{expected.not_called} was offered and not called")
-    return _check(name, False, f"turn {calls[0].turn}: {describe(calls[0])} must not happen", _trajectory(calls))
+    return _check(name, True, f"{tool} was offered and not called")
 
 
 def check_order(expected: Order, trace: Trace) -> Score:
@@ -85,8 +93,28 @@ def check_order(expected: Order, trace: Trace) -> Score:
     name = "order " + " → ".join(expected.order)
     rest = iter(call.name for call in trace.tool_calls)
     absent = next((tool for tool in expected.order if tool not in rest), None)
+    hidden = _hidden(trace, *expected.order)
+    if absent is not None and hidden:
+        return _cannot_tell(name, hidden, trace.tool_calls)
     reason = "called in this order" if absent is None else f"no call of {absent} in its place"
     return _check(name, absent is None, reason, evidence=_trajectory(trace.tool_calls))
+
+
+def _hidden(trace: Trace, *tools: str) -> str:
+    """Why calls of these tools, or of any where none is named, may have been made that the trace does not show."""
+    broken = [
+        f"turn {turn} broke off after a call of {call.name} had arrived"
+        for turn, call in trace.possible_calls
+        if not tools or call.name in tools
+    ]
+    found = [*trace.hidden_calls, *broken]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""
+
+
+def _cannot_tell(name: str, hidden: str, calls: Sequence[ToolCalled]) -> Score:
+    reason = f"can't tell: {hidden}"
+    return _score(name, ScorerKind.CHECK, ScoreStatus.ERRORED, None, reason, _trajectory(calls))
 
 
 def check_state(expected: State, trace: Trace) -> Iterator[Score]:
@@ -102,8 +130,8 @@ def check_state(expected: State, trace: Trace) -> Iterator[Score]:
 def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
     """One score for each limit that is set."""
     used: dict[str, Callable[[], int | Decimal | None]] = {
-        "model_calls": lambda: trace.model_requests,
-        "tool_calls": lambda: len(trace.tool_calls),
+        "model_calls": lambda: _at_least(trace.model_requests, limits.model_calls, _unread_calls(trace)),
+        "tool_calls": lambda: _at_least(len(trace.tool_calls), limits.tool_calls, _hidden(trace)),
         "tokens": lambda: None if _without_usage(trace) else trace.usage.total_tokens,
         "cost_usd": lambda: trace.cost_usd,
         "seconds": lambda: trace.duration / _NANOSECONDS,
@@ -114,7 +142,7 @@ def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
             continue
         amount = measure()
         if amount is None:
-            reason = _unknown_amount(trace)
+            reason = _unknown_count(field, trace) or _unknown_amount(trace)
             yield _score(f"limit {field}", ScorerKind.LIMIT, ScoreStatus.FAILED, None, reason)
             continue
         held = amount <= limit
@@ -125,6 +153,27 @@ def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
             else f"{amount} {field}, limit {limit}"
         )
         yield _score(f"limit {field}", ScorerKind.LIMIT, status, 1.0 if held else 0.0, reason)
+
+
+def _at_least(counted: int, limit: int | None, hidden: str) -> int | None:
+    """The count; None where there may be more than was counted, and the limit is not passed without that."""
+    return None if hidden and limit is not None and counted <= limit else counted
+
+
+def _unread_calls(trace: Trace) -> str:
+    unread = [event for event in trace.events if isinstance(event, HttpCall) and event.hides_tools]
+    return f"turn {unread[0].turn} is a call of an API that is not read ({unread[0].model_api})" if unread else ""
+
+
+def _unknown_count(field: str, trace: Trace) -> str:
+    counts = {
+        "model_calls": (trace.model_requests, _unread_calls),
+        "tool_calls": (len(trace.tool_calls), _hidden),
+    }
+    if field not in counts:
+        return ""
+    counted, hidden = counts[field]
+    return f"unknown: at least {counted} {field}; {hidden(trace)}"
 
 
 def _without_usage(trace: Trace) -> list[str]:
@@ -168,8 +217,9 @@ def _never_offered(tool: str, trace: Trace) -> str | None:
     if not trace.model_calls:
         return "the agent made no model call"
     offered = sorted({name for call in trace.model_calls for name in call.tools})
-    if tool in offered:
-        return None
+    called = any(call.name == tool for call in trace.tool_calls)
+    if called or tool in offered or any(call.servers for call in trace.model_calls):
+        return None  # an MCP server that lists nothing may have any tool
     return f"tool {tool!r} was never offered to the model; offered: {', '.join(offered) or 'none'}"
 
 
@@ -185,7 +235,7 @@ def _look_up(state: JsonValue, path: str) -> tuple[JsonValue, bool]:
     return here, True
 
 
-def _trajectory(calls: list[ToolCalled] | tuple[ToolCalled, ...]) -> str:
+def _trajectory(calls: Sequence[ToolCalled]) -> str:
     return "\n".join(f"turn {call.turn}: {describe(call)}" for call in calls) or "no tool was called"
 
 

@@ -96,11 +96,21 @@ def _case_outcome(case: Case, trials: Sequence[Trial]) -> tuple[Outcome, str]:
     outcome, reason = _by_pass_rule(case, trials)
     if scenario.xfail is None:
         return outcome, reason
-    if outcome is Outcome.FAILED:
+    if outcome is Outcome.FAILED and any(map(_is_proven, trials)):
         return Outcome.XFAILED, f"{scenario.xfail} ({reason})"
     if outcome is Outcome.PASSED:
         return Outcome.FAILED, f"passed, though xfail says: {scenario.xfail}; remove `xfail`"
     return outcome, reason
+
+
+def _is_proven(trial: Trial) -> bool:
+    """Whether a trial is known to have failed, rather than unknown to have passed."""
+    if trial.outcome is not Outcome.FAILED:
+        return False
+    failed = [score for score in trial.scores if score.status is ScoreStatus.FAILED]
+    only_unknown = bool(failed) and all(score.value is None for score in failed)
+    raised = trial.trace is not None and trial.trace.raised is not None
+    return bool(trial.mismatch or raised or not only_unknown)
 
 
 def _by_pass_rule(case: Case, trials: Sequence[Trial]) -> tuple[Outcome, str]:

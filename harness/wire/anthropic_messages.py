@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
-from harness.records.json_text import read_json
 from harness.records.message import (
     AssistantMessage,
     Message,
@@ -21,12 +20,13 @@ from harness.records.message import (
     Usage,
     UserMessage,
 )
+from harness.wire.anthropic_stream import NO_JSON, parse_object
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
-from harness.wire.shapes import compact, count_at, drop_format, items_at, object_at, objects_at, text_at, without_nulls
+from harness.wire.shapes import compact, count_at, drop_format, object_at, objects_at, text_at, without_nulls
 
-__all__ = ["DEFAULT_MAX_TOKENS", "PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
+__all__ = ["BLOCKS", "DEFAULT_MAX_TOKENS", "PATH", "encode", "read_reply", "read_request", "read_usage"]
 
 PATH = "/v1/messages"
 DEFAULT_MAX_TOKENS = 8192
@@ -40,8 +40,29 @@ _STOPS = {
     "stop_sequence": StopReason.STOP_SEQUENCE,
     "refusal": StopReason.REFUSAL,
 }
-_NO_JSON = "invalid_json"
-"""The protocol takes only objects as tool arguments; text that is none travels under this key."""
+BLOCKS = frozenset(
+    {
+        "advisor_tool_result",
+        "bash_code_execution_tool_result",
+        "code_execution_tool_result",
+        "compaction",
+        "container_upload",
+        "fallback",
+        "mcp_tool_listing",
+        "mcp_tool_result",
+        "mcp_tool_use",
+        "redacted_thinking",
+        "server_tool_use",
+        "text",
+        "text_editor_code_execution_tool_result",
+        "thinking",
+        "tool_search_tool_result",
+        "tool_use",
+        "web_fetch_tool_result",
+        "web_search_tool_result",
+    }
+)
+"""The content blocks of a reply that we know."""
 _TEXT_FIELDS = {"type", "text"}
 _CALL_FIELDS = {"type", "id", "name", "input"}
 
@@ -103,40 +124,15 @@ def read_reply(body: JsonValue) -> ModelReply:
         message=_read_assistant([without_nulls(block) if isinstance(block, dict) else block for block in blocks]),
         stop=_STOPS.get(text_at(body, "stop_reason"), StopReason.OTHER),
         usage=read_usage(body),
+        unread=tuple(dict.fromkeys(_unread_blocks(blocks))),
     )
 
 
-def fold(events: Iterable[JsonObject]) -> JsonObject:
-    """The whole message that a stream's events add up to.
-
-    Raises the :class:`harness.errors.ProviderError` of an error inside the stream, or
-    :class:`harness.errors.TransientError` where the stream ends before ``message_stop``.
-    """
-    body: JsonObject = {}
-    blocks: dict[int, JsonObject] = {}
-    for event in events:
-        kind = text_at(event, "type")
-        if kind == "error":
-            raise classify(None, event)
-        if kind == "message_start":
-            body = dict(object_at(event, "message"))
-        elif kind == "content_block_start":
-            blocks[count_at(event, "index")] = dict(object_at(event, "content_block"))
-        elif kind == "content_block_delta":
-            _add_delta(blocks.setdefault(count_at(event, "index"), {}), object_at(event, "delta"))
-        elif kind == "message_delta":
-            body |= object_at(event, "delta")
-            body["usage"] = object_at(body, "usage") | without_nulls(object_at(event, "usage"))
-        elif kind == "message_stop":
-            body["content"] = [_close_block(blocks[index]) for index in sorted(blocks)]
-            return body
-    raise broken_reply("the stream ends before its last frame")
-
-
-def text_delta(event: JsonObject) -> str | None:
-    """The answer's next piece of text, where the event brings one."""
-    delta = object_at(event, "delta")
-    return text_at(delta, "text") or None if delta.get("type") == "text_delta" else None
+def _unread_blocks(blocks: Sequence[JsonValue]) -> Iterator[str]:
+    for block in blocks:
+        kind = text_at(block, "type")
+        if kind not in BLOCKS:
+            yield f"a content block of type `{kind or 'unknown'}`"
 
 
 def _encode_messages(messages: Sequence[Message]) -> list[JsonValue]:
@@ -171,8 +167,8 @@ def _encode_content(message: AssistantMessage) -> JsonValue:
 
 
 def _encode_arguments(arguments: str) -> JsonObject:
-    value = _parse_object(arguments or "{}")
-    return {_NO_JSON: arguments} if value is None else value
+    value = parse_object(arguments or "{}")
+    return {NO_JSON: arguments} if value is None else value
 
 
 def _encode_result(result: ToolResult) -> JsonObject:
@@ -225,8 +221,8 @@ def _read_assistant(blocks: Sequence[JsonValue]) -> AssistantMessage:
 
 def _read_arguments(block: JsonObject) -> str:
     given = block.get("input")
-    if isinstance(given, dict) and given.keys() == {_NO_JSON} and isinstance(given[_NO_JSON], str):
-        return str(given[_NO_JSON])
+    if isinstance(given, dict) and given.keys() == {NO_JSON} and isinstance(given[NO_JSON], str):
+        return str(given[NO_JSON])
     return compact(given if given is not None else {})
 
 
@@ -272,34 +268,3 @@ def read_usage(body: JsonObject) -> Usage | None:
         cache_write_tokens=written,
         reasoning_tokens=count_at(object_at(usage, "output_tokens_details"), "thinking_tokens"),
     )
-
-
-def _add_delta(block: JsonObject, delta: JsonObject) -> None:
-    """Join a piece of a content block to the pieces before it."""
-    kind = text_at(delta, "type")
-    if kind == "input_json_delta":
-        block["partial_json"] = text_at(block, "partial_json") + text_at(delta, "partial_json")
-    elif kind == "citations_delta":
-        block["citations"] = [*items_at(block, "citations"), delta.get("citation")]
-    else:
-        for key in ("text", "thinking", "signature"):
-            if piece := text_at(delta, key):
-                block[key] = text_at(block, key) + piece
-
-
-def _close_block(block: JsonObject) -> JsonObject:
-    """Read the arguments that came in pieces."""
-    if "partial_json" in block:
-        text = str(block.pop("partial_json"))
-        if text:
-            value = _parse_object(text)
-            block["input"] = {_NO_JSON: text} if value is None else value
-    return block
-
-
-def _parse_object(text: str) -> JsonObject | None:
-    try:
-        value = read_json(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
-from harness.errors import ProviderError
 from harness.records.base import JsonObject, Nanoseconds
-from harness.records.exchange import Ending, Exchange, HttpResponse
+from harness.records.exchange import Ending, Exchange, HttpRequest
 from harness.records.json_text import read_json
 from harness.records.message import Api, ModelReply, ModelRequest, Usage
 from harness.records.trace import FailedAttempt
 from harness.wire.codecs import codec_for
 from harness.wire.failures import read_retry_after
-from harness.wire.responses import read_response
+from harness.wire.mcp import offered_servers
+from harness.wire.responses import Reading, read_events, read_response, read_stream
 from harness.wire.shapes import object_at, without_nulls
 from harness.wire.split import api_of
-from harness.wire.sse import is_event_stream, read_sse
 
-__all__ = ["Attempt", "Call", "fold_retries", "read_attempt"]
+__all__ = ["Attempt", "Call", "fold_retries", "read_attempts"]
 
 _NO_RESPONSE = 0
 """The status of an exchange in which no response arrived."""
+_STORED = re.compile(r"/responses/([^/]+?)(/cancel)?$")
+"""Where a response that the provider keeps is asked for, or stopped."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,19 +38,25 @@ class Attempt:
     api: Api
     exchange: Exchange
     request: ModelRequest
+    servers: dict[str, tuple[str, ...] | None]
+    """The MCP servers on offer, with the tools of each where the request says them."""
     reply: ModelReply | None
+    """None where nothing of a reply arrived."""
     error: str | None
-    """Why there is no reply."""
+    """Why there is no whole reply."""
+    polls: tuple[tuple[int, Exchange], ...] = ()
+    """The exchanges that asked for a background response, with their numbers."""
 
     @property
     def ended(self) -> Nanoseconds:
         """When the last byte had arrived."""
-        return self.exchange.started + self.exchange.duration
+        exchanges = (self.exchange, *(exchange for _, exchange in self.polls))
+        return max(exchange.started + exchange.duration for exchange in exchanges)
 
     @property
     def usage(self) -> Usage | None:
-        """What the reply took; of a stream that broke off, what it had reported until then."""
-        return self.reply.usage if self.reply else _reported_usage(self.api, self.exchange.response)
+        """What the reply took; where nothing of one arrived, what a stream had reported before it broke off."""
+        return self.reply.usage if self.reply else _reported_usage(self.api, self.exchange)
 
     def failed(self) -> FailedAttempt:
         """The record of an attempt that came to nothing."""
@@ -61,13 +69,14 @@ class Attempt:
             started=self.exchange.started,
             duration=self.exchange.duration,
             retry_after=None if wait is None else round(wait * 1_000_000_000),
-            usage=self.usage,
+            reply=self.reply.message if self.reply else None,
+            usage=_reported_usage(self.api, self.exchange),
         )
 
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A call of a model: its attempts in order, of which only the last may have a reply."""
+    """A call of a model: its attempts in order, of which only the last may have a whole reply."""
 
     agent: tuple[str, frozenset[str]]
     """What makes the agent that sends it, as far as the wire shows: its instructions and the names of its tools."""
@@ -85,8 +94,13 @@ class Call:
 
     @property
     def reply(self) -> ModelReply | None:
-        """None where the last attempt failed as well."""
+        """None where nothing of a reply arrived in the last attempt."""
         return self.last.reply
+
+    @property
+    def failed(self) -> bool:
+        """Whether even the last attempt brought no whole reply."""
+        return self.last.error is not None
 
     @property
     def began(self) -> Nanoseconds:
@@ -99,17 +113,63 @@ class Call:
         return self.last.ended
 
 
-def read_attempt(number: int, user_turn: int, exchange: Exchange) -> Attempt | None:
+def read_attempts(
+    ordered: Iterable[tuple[int, int, Exchange]],
+) -> tuple[list[Attempt], list[tuple[int, int, Exchange]]]:
+    """The requests to a model, and all other exchanges. Each has its number and its user turn.
+
+    What asks for a response that an earlier request began belongs to that request.
+    """
+    attempts: list[Attempt] = []
+    others: list[tuple[int, int, Exchange]] = []
+    by_id: dict[str, int] = {}
+    for number, user_turn, exchange in ordered:
+        known = by_id.get(_stored_id(exchange.request))
+        if known is not None:
+            attempts[known] = _with_poll(attempts[known], number, exchange)
+            continue
+        attempt = _read_attempt(number, user_turn, exchange)
+        if attempt is None:
+            others.append((number, user_turn, exchange))
+            continue
+        if attempt.reply is not None and attempt.reply.id:
+            by_id[attempt.reply.id] = len(attempts)
+        attempts.append(attempt)
+    return attempts, others
+
+
+def _read_attempt(number: int, user_turn: int, exchange: Exchange) -> Attempt | None:
     """The exchange as a request to a model; None where it is none of a protocol that we read."""
     api = api_of(urlsplit(exchange.request.uri).path)
     if api is None:
         return None
     try:
-        request = codec_for(api).read_request(read_json(exchange.request.body))
+        body = read_json(exchange.request.body)
+        request = codec_for(api).read_request(body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    reply, error = _read_reply(api, exchange.response)
-    return Attempt(number, user_turn, api, exchange, request, reply, error)
+    reply, error = _read_reply(api, exchange)
+    return Attempt(number, user_turn, api, exchange, request, offered_servers(body), reply, error)
+
+
+def _stored_id(request: HttpRequest) -> str:
+    """The id of the response that a request asks the provider for."""
+    found = _STORED.search(urlsplit(request.uri).path)
+    if found is None or request.method not in ("GET", "POST") or (request.method == "POST") != bool(found[2]):
+        return ""
+    return found[1]
+
+
+def _with_poll(attempt: Attempt, number: int, exchange: Exchange) -> Attempt:
+    """The attempt with what a later request for its response brought, where that brought anything."""
+    attempt = replace(attempt, polls=(*attempt.polls, (number, exchange)))
+    read = read_response(attempt.api, exchange.response)
+    if read_stream([exchange.response]) is not None:
+        all_ = read_stream([attempt.exchange.response, *(each.response for _, each in attempt.polls)])
+        read = read_events(attempt.api, all_) if all_ is not None else read
+    if read.reply is None:
+        return attempt
+    return replace(attempt, reply=read.reply, error=_describe(read, exchange))
 
 
 def fold_retries(attempts: Iterable[Attempt]) -> list[Call]:
@@ -131,32 +191,33 @@ def fold_retries(attempts: Iterable[Attempt]) -> list[Call]:
             call = Call((attempt.request.system, frozenset(tool.name for tool in attempt.request.tools)))
             calls.append(call)
         call.attempts.append(attempt)
-        if attempt.reply is None:
+        if attempt.error is not None:
             same.append(call)
     return calls
 
 
-def _read_reply(api: Api, response: HttpResponse) -> tuple[ModelReply | None, str | None]:
+def _read_reply(api: Api, exchange: Exchange) -> tuple[ModelReply | None, str | None]:
+    response = exchange.response
     if response.status == _NO_RESPONSE:
         return None, f"no response arrived ({response.reason})" if response.reason else "no response arrived"
-    content_type = dict(response.headers).get("content-type", "")
-    try:
-        return read_response(api, response.status, content_type, response.body), None
-    except ProviderError as error:
-        broke = "" if response.ending is Ending.COMPLETE else f" (the response ended {response.ending})"
-        return None, f"{error}{broke}"
+    read = read_response(api, response)
+    return read.reply, _describe(read, exchange)
 
 
-def _reported_usage(api: Api, response: HttpResponse) -> Usage | None:
-    if not 200 <= response.status < 300 or not is_event_stream(
-        dict(response.headers).get("content-type", ""), response.body
-    ):
+def _describe(read: Reading, exchange: Exchange) -> str | None:
+    """Why the reply is not whole; None where it is."""
+    if read.error is None:
         return None
+    ending = exchange.response.ending
+    return f"{read.error}{'' if ending is Ending.COMPLETE else f' (the response ended {ending})'}"
+
+
+def _reported_usage(api: Api, exchange: Exchange) -> Usage | None:
+    """What a stream had reported until it broke off."""
+    response = exchange.response
+    stream = read_stream([response]) if 200 <= response.status < 300 else None
     usage: JsonObject = {}
-    try:
-        for event in read_sse(response.body):
-            for holder in (event, object_at(event, "message"), object_at(event, "response")):
-                usage |= without_nulls(object_at(holder, "usage"))
-    except ProviderError:
-        return None
+    for event in stream.events if stream else ():
+        for holder in (event, object_at(event, "message"), object_at(event, "response")):
+            usage |= without_nulls(object_at(holder, "usage"))
     return codec_for(api).read_usage({"usage": usage})

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
 from harness.records.base import JsonObject
 from harness.records.message import Api, ModelReply, ModelRequest, Usage
-from harness.wire import anthropic_messages, openai_chat, openai_responses
+from harness.wire import (
+    anthropic_messages,
+    anthropic_stream,
+    openai_chat,
+    openai_chat_stream,
+    openai_responses,
+    openai_responses_stream,
+)
 from harness.wire.failures import broken_reply
+from harness.wire.folding import Folded
+from harness.wire.shapes import without_half_characters
 
 __all__ = ["Codec", "codec_for"]
+
+
+class Fold(Protocol):
+    """Joins the events of a stream."""
+
+    def __call__(self, events: Iterable[JsonObject], *, done: bool = False) -> Folded:
+        """The reply as far as it came. ``done``: whether ``[DONE]`` ended the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +45,8 @@ class Codec:
     """The inverse of ``encode``, for any body of the protocol; ``ValueError`` where it is none."""
     read_reply: Callable[[JsonValue], ModelReply]
     """A reply's body, or the :class:`harness.errors.ProviderError` that it stands for."""
-    fold: Callable[[Iterable[JsonObject]], JsonObject]
-    """A stream's events to the body that ``read_reply`` takes; the same errors."""
+    fold: Fold
+    """A stream's events to the body that ``read_reply`` takes, as far as they came."""
     read_usage: Callable[[JsonObject], Usage | None]
     """The tokens under ``usage`` of a body; None where nothing is said."""
     text_delta: Callable[[JsonObject], str | None]
@@ -38,24 +54,24 @@ class Codec:
 
 
 def _checked(read: Callable[[JsonValue], ModelReply]) -> Callable[[JsonValue], ModelReply]:
-    """Turn what no record can hold, such as half a surrogate pair or bottomless nesting, into a broken reply."""
+    """Read half a surrogate pair as U+FFFD, and turn what no record can hold into a broken reply."""
 
     def read_reply(body: JsonValue) -> ModelReply:
         try:
-            _assert_writable(body)  # or else that would show long after it was paid for
-            return read(body)
-        except (UnicodeEncodeError, ValidationError, RecursionError) as error:
-            raise broken_reply("it holds text or nesting that can't be kept") from error
+            return read(_writable(body))
+        except (ValidationError, RecursionError) as error:
+            raise broken_reply("it holds nesting that can't be kept") from error
 
     return read_reply
 
 
-def _assert_writable(body: JsonValue) -> None:
-    """Raise what writing the body as JSON would raise."""
+def _writable(body: JsonValue) -> JsonValue:
+    """The body in a form that can be written as JSON, or else that would fail long after it was paid for."""
     try:
         to_json(body)
-    except ValueError:  # Pydantic's does not nest as deep as Python's
-        json.dumps(body, ensure_ascii=False).encode()
+    except ValueError:  # half a character, or nesting that is deeper than Pydantic goes
+        return without_half_characters(body)
+    return body
 
 
 _CODECS = {
@@ -64,14 +80,14 @@ _CODECS = {
         encode=module.encode,
         read_request=module.read_request,
         read_reply=_checked(module.read_reply),
-        fold=module.fold,
+        fold=stream.fold,
         read_usage=module.read_usage,
-        text_delta=module.text_delta,
+        text_delta=stream.text_delta,
     )
-    for api, module in (
-        (Api.OPENAI_CHAT, openai_chat),
-        (Api.OPENAI_RESPONSES, openai_responses),
-        (Api.ANTHROPIC_MESSAGES, anthropic_messages),
+    for api, module, stream in (
+        (Api.OPENAI_CHAT, openai_chat, openai_chat_stream),
+        (Api.OPENAI_RESPONSES, openai_responses, openai_responses_stream),
+        (Api.ANTHROPIC_MESSAGES, anthropic_messages, anthropic_stream),
     )
 }
 

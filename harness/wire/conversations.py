@@ -91,6 +91,9 @@ class _Finder:
         self._threads: list[Thread] = []
         self._history = History()
         self._heads: list[list[Atom]] = []
+        """What each call had sent and received."""
+        self._asked: list[int] = []
+        """How much of that it had sent."""
         self._spoken: dict[Atom, list[Placed]] = defaultdict(list)
         self._stored: dict[str, Placed] = {}
         self._open: dict[str, list[ToolUse]] = defaultdict(list)
@@ -131,9 +134,9 @@ class _Finder:
         """All messages of an earlier call, its reply included, stand at the beginning."""
         for indices in self._history.continued(path):
             ends = [self.placed[index] for index in indices]
-            fitting = [end for end in ends if end.call.reply is not None or _may_go_on(end, call)]
+            fitting = [end for end in ends if not end.call.failed or _may_go_on(end, call)]
             if fitting:
-                failed = fitting[-1].call.reply is None and len(self._heads[fitting[-1].index]) == len(atoms)
+                failed = fitting[-1].call.failed and self._asked[fitting[-1].index] == len(atoms)
                 return self._go_on(call, fitting, _AFTER_FAILURE if failed else "")
         return None
 
@@ -218,20 +221,26 @@ class _Finder:
 
     def _remember(self, placed: Placed, atoms: list[Atom], path: list[int]) -> None:
         reply = placed.call.reply
+        self._asked.append(len(atoms))
+        if placed.call.failed:  # what goes on from it may hold what had arrived, or not
+            self._history.add(atoms, path, placed.index)
+            path = self._history.walk(atoms)
         if reply is not None:
-            spoken = list(atoms_of(reply.message))
-            for atom in spoken:
-                self._spoken[atom].append(placed)
-            atoms = [*atoms, *spoken]
+            messages = (reply.message, *reply.others)
+            for message in messages:
+                for atom in atoms_of(message):
+                    self._spoken[atom].append(placed)
+            atoms = [*atoms, *atoms_of(reply.message)]
             if reply.id:
                 self._stored[reply.id] = placed
-            placed.tools = [ToolUse(call, placed) for call in reply.message.tool_calls]
+            placed.tools = [ToolUse(call, placed) for message in messages for call in message.tool_calls]
             for use in placed.tools:
                 self._open[use.call.id].append(use)
         if stored := _conversation_id(placed.call.request):
             self._stored[stored] = placed
         self._heads.append(atoms)
-        self._history.add(atoms, path, placed.index)
+        if not placed.call.failed or reply is not None:
+            self._history.add(atoms, path, placed.index)
 
 
 def _after(messages: Sequence[Message], each: Sequence[Sequence[Atom]], known: int) -> tuple[Message, ...]:

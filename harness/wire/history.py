@@ -87,6 +87,6 @@ class History:
 @lru_cache(maxsize=4096)
 def _canonical(arguments: str) -> str:
     try:
-        return json.dumps(read_json(arguments), sort_keys=True)
+        return json.dumps(read_json(arguments or "{}"), sort_keys=True)
     except (ValueError, RecursionError):
         return arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["name_model_api"]
+__all__ = ["can_call_tools", "name_model_api"]
 
 _BY_PATH = tuple(
     (re.compile(pattern), name)
@@ -18,7 +18,9 @@ _BY_PATH = tuple(
         (r"/messages/batches(/|$)|/v1/batches(/|$)|:batchGenerateContent$", "batches"),
         (r"/messages/count_tokens$|/responses/input_tokens$|:countTokens$", "token count"),
         (r"/responses/compact$", "compacted responses"),
-        (r"/v1/responses/[^/]+(/cancel|/input_items)?$", "stored responses"),
+        (r"/responses/[^/]+/input_items$", "stored inputs"),
+        (r"/responses/[^/]+(/cancel)?$", "stored responses"),
+        (r"/chat/completions/[^/]+$", "stored completions"),
         (r"/v1/conversations(/|$)", "stored conversations"),
         (r"/v1/threads(/|$)", "Assistants"),
         (r"/chat/completions$|/v1/(messages|responses)$", "a request that can't be read"),
@@ -32,6 +34,16 @@ _BY_PATH = tuple(
         (r"/api/(chat|generate)$", "Ollama"),
     )
 )
+
+
+_WITHOUT_TOOLS = frozenset(
+    {"Gemini embeddings", "token count", "stored inputs", "embeddings", "moderation", "images", "audio", "rerank"}
+)
+
+
+def can_call_tools(api: str) -> bool:
+    """Whether a reply of a model API, by its name here, may ask for tools."""
+    return bool(api) and api not in _WITHOUT_TOOLS
 
 
 def name_model_api(uri: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
@@ -23,9 +23,9 @@ from harness.records.message import (
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
-from harness.wire.shapes import count_at, object_at, objects_at, text_at, without_nulls
+from harness.wire.shapes import compact, count_at, object_at, objects_at, text_at
 
-__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
+__all__ = ["PATH", "encode", "read_reply", "read_request", "read_usage"]
 
 PATH = "/chat/completions"
 
@@ -76,7 +76,7 @@ def read_request(body: JsonObject) -> ModelRequest:
         model=text_at(body, "model"),
         system=system.text,
         messages=_read_messages(conversation),
-        tools=tuple(_read_tool(tool) for tool in objects_at(body, "tools")),
+        tools=tuple(_read_tool(tool) for tool in (*objects_at(body, "tools"), *objects_at(body, "functions"))),
         output=output,
         settings=settings,
         stream=stream,
@@ -84,65 +84,52 @@ def read_request(body: JsonObject) -> ModelRequest:
 
 
 def read_reply(body: JsonValue) -> ModelReply:
-    """The first choice of a reply. Raises the :class:`harness.errors.ProviderError` that it stands for."""
+    """A reply with all its choices. Raises the :class:`harness.errors.ProviderError` that it stands for."""
     if not isinstance(body, dict):
         raise broken_reply(f"it is no JSON object: {str(body)[:80]!r}")
     if body.get("error"):
         raise classify(None, body)
-    choice = next(iter(objects_at(body, "choices")), None)
-    if choice is None or not isinstance(choice.get("message"), dict):
+    choices = objects_at(body, "choices")
+    messages = [_message_of(choice) for choice in choices]
+    if not choices or (messages[0] is None and not choices[0].get("finish_reason")):
         raise broken_reply("it holds no choice with a message")
-    raw = object_at(choice, "message")
-    refusal = text_at(raw, "refusal")
-    calls = _read_calls(raw)
-    stop = _STOPS.get(text_at(choice, "finish_reason"), StopReason.OTHER)
-    if refusal:
-        stop = StopReason.REFUSAL
-    elif calls and stop is StopReason.END:
-        stop = StopReason.TOOL_CALLS  # some servers say `stop` whatever happened
+    first, *others = [_read_message(message or {}) for message in messages]
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
-        message=AssistantMessage(text=join_text(raw.get("content"), "") or refusal, tool_calls=calls),
-        stop=stop,
+        message=first,
+        others=tuple(others),
+        stop=_read_stop(choices[0], messages[0] or {}, first),
         usage=read_usage(body),
+        unread=tuple(dict.fromkeys(note for message in messages for note in _unread_calls(message or {}))),
     )
 
 
-def fold(events: Iterable[JsonObject]) -> JsonObject:
-    """The whole reply that a stream's chunks add up to.
-
-    Raises the :class:`harness.errors.ProviderError` of an error inside the stream, or
-    :class:`harness.errors.TransientError` where the stream ends without a finish reason.
-    """
-    body: JsonObject = {"object": "chat.completion"}
-    message: JsonObject = {"role": "assistant", "content": None, "refusal": None}
-    calls: dict[int, JsonObject] = {}
-    finish: JsonValue = None
-    for event in events:
-        if event.get("error"):
-            raise classify(None, event)
-        body |= without_nulls({key: event.get(key) for key in ("id", "created", "model", "usage")})
-        choice = next((c for c in objects_at(event, "choices") if count_at(c, "index") == 0), {})
-        delta = object_at(choice, "delta")
-        for key in ("content", "refusal"):
-            if piece := text_at(delta, key):
-                message[key] = text_at(message, key) + piece
-        for piece_of_call in objects_at(delta, "tool_calls"):
-            _add_call(calls, piece_of_call)
-        finish = choice.get("finish_reason") or finish
-    if finish is None:
-        raise broken_reply("the stream ends before its last frame")
-    if calls:
-        message["tool_calls"] = [calls[index] for index in sorted(calls)]
-    body["choices"] = [{"index": 0, "message": message, "finish_reason": finish}]
-    return body
+def _message_of(choice: JsonObject) -> JsonObject | None:
+    """A choice's message; None where there is none, as when a filter stopped it before the first word."""
+    message = choice.get("message", choice.get("delta"))  # some servers answer with the form of a stream
+    return message if isinstance(message, dict) else None
 
 
-def text_delta(event: JsonObject) -> str | None:
-    """The answer's next piece of text, where the chunk brings one."""
-    choice = next(iter(objects_at(event, "choices")), {})
-    return text_at(object_at(choice, "delta"), "content") or None
+def _read_message(message: JsonObject) -> AssistantMessage:
+    text = _said(message.get("content")) or text_at(message, "refusal")
+    return AssistantMessage(text=text, tool_calls=_read_calls(message))
+
+
+def _said(content: JsonValue) -> str:
+    """The text of an answer, without its thoughts."""
+    if isinstance(content, list):
+        return "".join(text_at(part, "text") for part in content)
+    return content if isinstance(content, str) else ""
+
+
+def _read_stop(choice: JsonObject, raw: JsonObject, message: AssistantMessage) -> StopReason:
+    if text_at(raw, "refusal"):
+        return StopReason.REFUSAL
+    stop = _STOPS.get(text_at(choice, "finish_reason"), StopReason.OTHER)
+    if message.tool_calls and stop is StopReason.END:
+        return StopReason.TOOL_CALLS  # some servers say `stop` whatever happened
+    return stop
 
 
 def _encode_message(message: Message) -> JsonValue:
@@ -174,9 +161,9 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
             names |= {call.id: call.name for call in calls}
             text = join_text(content, "") or text_at(item, "refusal")
             messages.append(AssistantMessage(text=text, tool_calls=calls))
-        elif role == "tool":
+        elif role in ("tool", "function"):  # the latter belongs to the calls before `tools`, which have no ids
             call_id = text_at(item, "tool_call_id")
-            name = names.get(call_id, "")
+            name = names.get(call_id, "") or text_at(item, "name")
             messages.append(ToolResult(call_id=call_id, name=name, content=join_text(content, "\n")))
         else:
             messages.append(UserMessage(text=join_text(content, "\n")))
@@ -184,22 +171,40 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
 
 
 def _read_calls(message: JsonValue) -> tuple[ToolCall, ...]:
-    calls = []
-    for item in objects_at(message, "tool_calls"):
-        custom = object_at(item, "custom")
-        function = object_at(item, "function")
-        calls.append(
-            ToolCall(
-                id=text_at(item, "id"),
-                name=text_at(function, "name") or text_at(custom, "name"),
-                arguments=text_at(function, "arguments") or text_at(custom, "input"),
-            )
-        )
+    calls = [
+        ToolCall(id=text_at(item, "id"), name=text_at(inner, "name"), arguments=_read_arguments(inner))
+        for item, inner in _calls_of(message)
+        if text_at(inner, "name")
+    ]
+    if name := text_at(legacy := object_at(message, "function_call"), "name"):
+        calls.append(ToolCall(id="", name=name, arguments=_read_arguments(legacy)))
     return tuple(calls)
 
 
+def _calls_of(message: JsonValue) -> Iterator[tuple[JsonObject, JsonObject]]:
+    """Each tool call, and the part of it that holds its name."""
+    for item in objects_at(message, "tool_calls"):
+        kinds = (text_at(item, "type"), "function", "custom")
+        yield item, next((inner for kind in kinds if (inner := object_at(item, kind))), {})
+
+
+def _read_arguments(inner: JsonObject) -> str:
+    given = inner.get("arguments", inner.get("input"))
+    if isinstance(given, str) or given is None:
+        return given or ""
+    return compact(given)  # some servers send them as an object
+
+
+def _unread_calls(message: JsonObject) -> Iterator[str]:
+    for item, inner in _calls_of(message):
+        if not text_at(inner, "name"):
+            yield f"a tool call of type `{text_at(item, 'type') or 'unknown'}` without a name"
+    if message.get("tool_calls") and not isinstance(message["tool_calls"], list):
+        yield "`tool_calls` that are no list"
+
+
 def _read_tool(item: JsonObject) -> ToolDefinition:
-    inner = object_at(item, text_at(item, "type"))
+    inner = object_at(item, text_at(item, "type")) or item
     name = text_at(inner, "name") or text_at(item, "type")
     return ToolDefinition(
         name=name, description=text_at(inner, "description"), parameters=object_at(inner, "parameters")
@@ -227,14 +232,3 @@ def read_usage(body: JsonObject) -> Usage | None:
         cache_write_tokens=count_at(prompt, "cache_write_tokens"),
         reasoning_tokens=count_at(object_at(usage, "completion_tokens_details"), "reasoning_tokens"),
     )
-
-
-def _add_call(calls: dict[int, JsonObject], piece: JsonObject) -> None:
-    """Join a piece of a tool call to the pieces before it."""
-    call = calls.setdefault(count_at(piece, "index"), {"id": "", "type": "function"})
-    call |= {key: value for key in ("id", "type") if (value := text_at(piece, key))}
-    for kind, body in (("function", "arguments"), ("custom", "input")):
-        if part := object_at(piece, kind):
-            whole = object_at(call, kind)
-            name = text_at(whole, "name") or text_at(part, "name")
-            call[kind] = {"name": name, body: text_at(whole, body) + text_at(part, body)}

@@ -9,7 +9,7 @@ Where a reasoning model's name is not known as one, its reasoning is left out of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
@@ -21,24 +21,56 @@ from harness.records.message import (
     ModelRequest,
     OutputSchema,
     StopReason,
-    ToolCall,
     ToolDefinition,
     ToolResult,
     Usage,
     UserMessage,
 )
+from harness.wire.client_tools import is_client_result, offered_tools, read_client_call, read_result
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
 
-__all__ = ["PATH", "encode", "fold", "read_reply", "read_request", "read_usage", "text_delta"]
+__all__ = ["ITEMS", "PATH", "encode", "read_reply", "read_request", "read_usage"]
 
 PATH = "/responses"
 
 _REASONING_MODEL = re.compile(r"(?!.*chat)(.*/)?(o[1-9]|gpt-([5-9]|\d\d)|codex)")
 _OWN_MEMORY = {"background", "conversation", "previous_response_id", "store"}
-_LAST = ("response.completed", "response.incomplete", "response.failed")
+ITEMS = frozenset(
+    {
+        "additional_tools",
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "code_interpreter_call",
+        "compaction",
+        "computer_call",
+        "computer_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "file_search_call",
+        "function_call",
+        "function_call_output",
+        "image_generation_call",
+        "local_shell_call",
+        "local_shell_call_output",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "mcp_call",
+        "mcp_list_tools",
+        "message",
+        "program",
+        "program_output",
+        "reasoning",
+        "shell_call",
+        "shell_call_output",
+        "tool_search_call",
+        "tool_search_output",
+        "web_search_call",
+    }
+)
+"""The output items that we know."""
 _PLAIN_MESSAGE = {"id", "type", "status", "role", "content"}
 _PLAIN_CALL = {"id", "type", "status", "call_id", "name", "arguments"}
 
@@ -82,7 +114,7 @@ def read_request(body: JsonObject) -> ModelRequest:
         model=model,
         system="\n\n".join(filter(None, (text_at(body, "instructions"), system.text))),
         messages=_read_messages(conversation),
-        tools=tuple(_read_tool(tool) for tool in objects_at(body, "tools")),
+        tools=tuple(_read_tool(tool) for tool in offered_tools(body)),
         output=_take_output(settings),
         settings=settings,
         stream=stream,
@@ -108,27 +140,17 @@ def read_reply(body: JsonValue) -> ModelReply:
         message=message,
         stop=_read_stop(body, message, items),
         usage=read_usage(body),
+        unread=tuple(dict.fromkeys(_unread(body, items))),
     )
 
 
-def fold(events: Iterable[JsonObject]) -> JsonObject:
-    """The whole response, which the stream's last event carries.
-
-    Raises the :class:`harness.errors.ProviderError` of an error inside the stream, or
-    :class:`harness.errors.TransientError` where the stream ends before its last event.
-    """
-    for event in events:
-        kind = text_at(event, "type")
-        if kind == "error" or (not kind and event.get("error")):
-            raise classify(None, {key: value for key, value in event.items() if (key, value) != ("type", "error")})
-        if kind in _LAST:
-            return object_at(event, "response")
-    raise broken_reply("the stream ends before its last frame")
-
-
-def text_delta(event: JsonObject) -> str | None:
-    """The answer's next piece of text, where the event brings one."""
-    return text_at(event, "delta") or None if event.get("type") == "response.output_text.delta" else None
+def _unread(body: JsonObject, items: Sequence[JsonValue]) -> Iterator[str]:
+    for item in items:
+        kind = text_at(item, "type")
+        if kind not in ITEMS:
+            yield f"an output item of type `{kind or 'unknown'}`"
+    if body.get("background") is True and body.get("status") in ("queued", "in_progress"):
+        yield "a background response that was not seen to end"
 
 
 def _memory(model: str, settings: JsonObject) -> JsonObject:
@@ -186,12 +208,10 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
             pending.clear()
 
     for item in items:
-        kind = text_at(item, "type")
-        if kind.endswith("_call_output"):
+        if is_client_result(item):
             close()
             call_id = text_at(item, "call_id")
-            content = join_text(item.get("output"), "\n") if isinstance(item, dict) else ""
-            messages.append(ToolResult(call_id=call_id, name=names.get(call_id, ""), content=content))
+            messages.append(ToolResult(call_id=call_id, name=names.get(call_id, ""), content=read_result(item)))
         elif text_at(item, "role") not in ("", "assistant"):
             close()
             messages.append(UserMessage(text=join_text(item.get("content") if isinstance(item, dict) else None, "\n")))
@@ -205,10 +225,8 @@ def _read_assistant(items: Sequence[JsonValue]) -> AssistantMessage:
     calls = []
     texts = []
     for item in items:
-        kind = text_at(item, "type")
-        if kind in ("function_call", "custom_tool_call"):
-            arguments = text_at(item, "arguments") or text_at(item, "input")
-            calls.append(ToolCall(id=text_at(item, "call_id"), name=text_at(item, "name"), arguments=arguments))
+        if (call := read_client_call(item)) is not None:
+            calls.append(call)
         elif text_at(item, "role") == "assistant" and isinstance(item, dict):
             texts.append(_message_text(item.get("content")))
     raw = () if _is_plain(items) else tuple(items)

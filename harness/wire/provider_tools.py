@@ -10,6 +10,7 @@ from harness.records.base import JsonObject
 from harness.records.json_text import read_json
 from harness.records.message import AssistantMessage
 from harness.records.trace import ToolCalled
+from harness.wire.client_tools import read_client_call
 from harness.wire.shapes import compact, object_at, objects_at, text_at
 
 __all__ = ["provider_tools"]
@@ -19,10 +20,13 @@ _ITEMS = {
     "file_search_call": ("queries",),
     "image_generation_call": (),
     "mcp_call": ("arguments",),
+    "program": ("code",),
+    "shell_call": ("action",),
     "tool_search_call": ("arguments",),
     "web_search_call": ("action",),
 }
-"""What a Responses item says of the arguments, by its type. Calls of a computer, a shell or a patch are the agent's."""
+"""What a Responses item says of the arguments, by its type."""
+_OUTPUTS = ("program_output", "shell_call_output")
 _RESULTS = ("output", "outputs", "results", "result", "error")
 _USES = ("server_tool_use", "mcp_tool_use")
 """Anthropic's blocks; each has its result in a block of its own."""
@@ -39,10 +43,12 @@ def provider_tools(reply: AssistantMessage, offered: Sequence[str], turn: int) -
         kind = text_at(block, "type")
         if kind in _USES:
             yield _anthropic_call(block, results.get(text_at(block, "id")), turn)
-        elif kind in _ITEMS and block.get("execution") != "client":
+        elif kind in _ITEMS and read_client_call(block) is None:
             after = blocks[number + 1] if number + 1 < len(blocks) else {}
             if text_at(after, "type") == "tool_search_output":
                 block = {**block, "output": [text_at(tool, "name") for tool in objects_at(after, "tools")]}
+            elif text_at(after, "type") in _OUTPUTS:
+                block = {**block, "output": after.get("output", after.get("result"))}
             yield _responses_item(block, kind, offered, turn)
 
 

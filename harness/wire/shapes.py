@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+import re
 
 from pydantic import JsonValue
 
 from harness.records.base import JsonObject
+from harness.records.json_text import read_json
 
-__all__ = ["compact", "count_at", "drop_format", "items_at", "object_at", "objects_at", "text_at", "without_nulls"]
+__all__ = [
+    "compact",
+    "count_at",
+    "drop_format",
+    "items_at",
+    "object_at",
+    "objects_at",
+    "text_at",
+    "without_half_characters",
+    "without_nulls",
+]
+
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def text_at(holder: JsonValue, key: str) -> str:
@@ -43,6 +58,12 @@ def objects_at(holder: JsonValue, key: str) -> list[JsonObject]:
 def without_nulls(holder: JsonObject) -> JsonObject:
     """The same object without the keys that say nothing."""
     return {key: value for key, value in holder.items() if value is not None}
+
+
+def without_half_characters(value: JsonValue) -> JsonValue:
+    """The same value with U+FFFD for each half of a surrogate pair: JSON allows those, UTF-8 does not."""
+    repaired: JsonValue = read_json(_HALF_CHARACTER.sub("\ufffd", json.dumps(value, ensure_ascii=False)))
+    return repaired
 
 
 def compact(value: JsonValue) -> str:

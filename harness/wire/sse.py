@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from harness.errors import ProviderError
 from harness.records.base import JsonObject
 from harness.records.json_text import read_json
 from harness.wire.failures import broken_reply
 
-__all__ = ["is_event_stream", "read_sse"]
+__all__ = ["EventStream", "is_event_stream", "read_event_stream", "read_sse"]
 
 _LINE_END = re.compile(r"\r\n|\n|\r")  # and no other: JSON text may hold U+2028
+_BEGINNINGS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _DONE = "[DONE]"
 
 
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """The events of a body."""
+
+    events: tuple[JsonObject, ...]
+    """The JSON objects, in order."""
+    done: bool
+    """Whether ``[DONE]`` ended them."""
+    broken: ProviderError | None = None
+    """Why the rest is not read: an event before the end is no JSON object."""
+
+
 def is_event_stream(content_type: str, body: bytes) -> bool:
-    """Whether a response is a stream of events, by its type or else by how it begins."""
-    if content_type:
-        return content_type.split(";")[0].strip().lower() == "text/event-stream"
-    return body.lstrip().startswith((b"data:", b"event:", b":"))
+    """Whether a response is a stream of events: by its type, or by how it begins, whatever its type."""
+    if content_type.split(";")[0].strip().lower() == "text/event-stream":
+        return True
+    return body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_BEGINNINGS)
 
 
-def read_sse(body: bytes) -> list[JsonObject]:
-    """The JSON objects of a stream's events, in order, up to ``[DONE]``.
+def read_event_stream(body: bytes) -> EventStream:
+    """The events of a stream up to ``[DONE]``.
 
-    An event that the end of the body cuts short is left out: whether the stream is whole is for ``fold`` to say. Raises
-    :class:`harness.errors.TransientError` where an event before it is no JSON object.
+    An event that the end of the body cuts short is left out: whether the stream is whole is for ``fold`` to say.
     """
     events: list[JsonObject] = []
     data: list[str] = []
@@ -36,16 +50,30 @@ def read_sse(body: bytes) -> list[JsonObject]:
             text = "\n".join(data)
             data = []
             if text.startswith(_DONE):
-                return events
-            events.append(_read_event(text))
-    if data and not data[0].startswith(_DONE):
-        try:
-            last = read_json("\n".join(data))
-        except (ValueError, RecursionError):
-            return events
-        if isinstance(last, dict):
-            events.append(last)
-    return events
+                return EventStream(tuple(events), done=True)
+            try:
+                events.append(_read_event(text))
+            except ProviderError as error:
+                return EventStream(tuple(events), done=False, broken=error)
+    rest = "\n".join(data)
+    if rest.startswith(_DONE):
+        return EventStream(tuple(events), done=True)
+    try:
+        last = [_read_event(rest)] if rest else []
+    except ProviderError:
+        last = []
+    return EventStream((*events, *last), done=False)
+
+
+def read_sse(body: bytes) -> list[JsonObject]:
+    """The JSON objects of a stream's events, in order.
+
+    Raises :class:`harness.errors.TransientError` where an event before the last is no JSON object.
+    """
+    stream = read_event_stream(body)
+    if stream.broken is not None:
+        raise stream.broken
+    return list(stream.events)
 
 
 def _read_event(text: str) -> JsonObject:

@@ -9,15 +9,18 @@ from pydantic import JsonValue
 
 from harness.records.exchange import Exchange
 from harness.records.json_text import read_json
-from harness.records.message import Message, ToolResult, Usage, UserMessage
+from harness.records.message import Api, Message, ToolResult, Usage, UserMessage
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
-from harness.wire.attempts import Attempt, fold_retries, read_attempt
+from harness.wire.attempts import Attempt, fold_retries, read_attempts
+from harness.wire.client_tools import name_offered
 from harness.wire.conversations import Placed, ToolUse, find_conversations
-from harness.wire.model_apis import name_model_api
+from harness.wire.mcp import listed_tools
+from harness.wire.model_apis import can_call_tools, name_model_api
 from harness.wire.prices import cost_of, find_price
 from harness.wire.provider_tools import provider_tools
 from harness.wire.relations import Standing, relate
+from harness.wire.shapes import without_half_characters
 
 __all__ = ["read_events", "total_cost", "total_usage"]
 
@@ -34,18 +37,12 @@ def read_events(
     requests were sent, and where that says nothing in the order given. ``turns`` is what the user said, ``outputs``
     what the agent answered, where known; ``prices`` the project's own, by model.
     """
-    attempts: list[Attempt] = []
-    others: list[tuple[int, HttpCall]] = []
     ordered = sorted(played, key=lambda each: (each[1], each[0].started))
-    for number, (exchange, user_turn) in enumerate(ordered, 1):
-        attempt = read_attempt(number, user_turn, exchange)
-        if attempt is None:
-            others.append((user_turn, _http_call(number, exchange)))
-        else:
-            attempts.append(attempt)
+    attempts, others = read_attempts((number, turn, each) for number, (each, turn) in enumerate(ordered, 1))
     placed = find_conversations(fold_retries(attempts), turns)
-    writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [])
-    first = {each.call.attempts[0].number: each for each in placed} | {call.turn: (turn, call) for turn, call in others}
+    writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [], _listed(attempts))
+    first: dict[int, Placed | tuple[int, HttpCall]] = {each.call.attempts[0].number: each for each in placed}
+    first |= {number: (turn, _http_call(number, exchange)) for number, turn, exchange in others}
     for number in sorted(first):
         writer.add(first[number])
     return writer.finish()
@@ -65,7 +62,14 @@ def total_cost(events: Iterable[Event]) -> Decimal | None:
 
 
 class _Writer:
-    def __init__(self, turns: Sequence[str], prices: Mapping[str, Price], standings: Sequence[Standing]) -> None:
+    def __init__(
+        self,
+        turns: Sequence[str],
+        prices: Mapping[str, Price],
+        standings: Sequence[Standing],
+        listed: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self._listed = listed
         self._turns = turns
         self._prices = prices
         self._standings = {id(standing.thread): standing for standing in standings}
@@ -105,7 +109,7 @@ class _Writer:
         self._events.append(event)
         if event.reply is not None:
             self._events.extend(provider_tools(event.reply, event.tools, event.turn))
-        self._events.extend(_tool_called(use, event.turn) for use in placed.tools)
+        self._events.extend(_tool_called(use, event) for use in placed.tools)
 
     def _model_call(self, placed: Placed, number: int) -> ModelCall:
         call, last = placed.call, placed.call.last
@@ -113,6 +117,7 @@ class _Writer:
         price = find_price(reply.model, self._prices) or find_price(request.model, self._prices) if reply else None
         return ModelCall(
             turn=last.number,
+            polls=tuple(number for number, _ in last.polls),
             conversation=number,
             linked=placed.linked,
             unsure=placed.unsure,
@@ -121,16 +126,19 @@ class _Writer:
             api=last.api,
             model=request.model,
             sent=self._said_anew(placed),
-            tools=tuple(tool.name for tool in request.tools),
+            tools=_offered(last, self._listed),
+            servers=tuple(name for name, tools in last.servers.items() if tools is None and name not in self._listed),
             streamed=request.stream,
             status=last.exchange.response.status,
             reply=reply.message if reply else None,
+            others=reply.others if reply else (),
+            unread=reply.unread if reply else (),
             stop=reply.stop if reply else None,
             usage=usage,
             cost_usd=cost_of(usage, price) if reply and usage and price else None,
             error=last.error,
             started=last.exchange.started,
-            duration=last.exchange.duration,
+            duration=last.ended - last.exchange.started,
         )
 
     def _said_anew(self, placed: Placed) -> tuple[Message, ...]:
@@ -143,24 +151,45 @@ class _Writer:
         )
 
 
+def _listed(attempts: Iterable[Attempt]) -> dict[str, tuple[str, ...]]:
+    """The tools that MCP servers listed in any reply, by server."""
+    listed: dict[str, tuple[str, ...]] = {}
+    for attempt in attempts:
+        if attempt.servers and attempt.reply is not None:
+            listed |= listed_tools(attempt.reply.message.raw)
+    return listed
+
+
+def _offered(attempt: Attempt, listed: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of the tools that a request offers, those of its MCP servers included."""
+    names = [tool.name for tool in attempt.request.tools]
+    for server, allowed in attempt.servers.items():
+        names += listed.get(server, ()) if allowed is None else allowed
+    return tuple(dict.fromkeys(names))
+
+
 def _http_call(number: int, exchange: Exchange) -> HttpCall:
+    api = name_model_api(exchange.request.uri)
+    answered = 200 <= exchange.response.status < 300 and exchange.request.method != "DELETE"
     return HttpCall(
         turn=number,
         method=exchange.request.method,
         uri=exchange.request.uri,
         status=exchange.response.status,
-        model_api=name_model_api(exchange.request.uri),
+        model_api=api,
+        hides_tools=answered and can_call_tools(api),
         started=exchange.started,
         duration=exchange.duration,
     )
 
 
-def _tool_called(use: ToolUse, turn: int) -> ToolCalled:
+def _tool_called(use: ToolUse, asked: ModelCall) -> ToolCalled:
     arguments, not_json = _read_arguments(use.call.arguments)
+    name = use.call.name
     return ToolCalled(
-        turn=turn,
+        turn=asked.turn,
         call_id=use.call.id,
-        name=use.call.name,
+        name=name_offered(name, asked.tools) if asked.api is Api.OPENAI_RESPONSES else name,
         arguments=arguments,
         not_json=not_json,
         result=use.result.content if use.result else None,
@@ -169,7 +198,9 @@ def _tool_called(use: ToolUse, turn: int) -> ToolCalled:
 
 
 def _read_arguments(text: str) -> tuple[JsonValue, bool]:
+    if not text.strip():
+        return {}, False  # what some models send to a tool without parameters
     try:
-        return read_json(text), False
+        return without_half_characters(read_json(text)), False
     except (ValueError, RecursionError):
         return text, True

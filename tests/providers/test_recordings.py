@@ -14,6 +14,7 @@ import yaml
 
 from harness.errors import FatalError, LogicError, ModelError, ProviderError
 from harness.providers import connect
+from harness.records.exchange import HttpResponse
 from harness.records.message import Api, ModelReply, StopReason
 from harness.wire.codecs import codec_for
 from harness.wire.responses import read_response
@@ -40,6 +41,11 @@ class Recorded:
     def streamed(self) -> bool:
         """Whether the response is an event stream."""
         return self.content_type.startswith("text/event-stream")
+
+    @property
+    def response(self) -> HttpResponse:
+        """The response as a cassette holds it."""
+        return HttpResponse(status=self.status, headers=(("content-type", self.content_type),), body=self.body)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -198,8 +204,11 @@ async def test_a_recorded_answer_comes_through_the_client(recorded: Recorded, lo
 @pytest.mark.parametrize("recorded", ANSWERED)
 def test_a_trace_reads_the_same_as_a_client(recorded: Recorded) -> None:
     """Read straight from the recorded bytes, a reply holds the same facts."""
-    reply = read_response(recorded.api, recorded.status, recorded.content_type, recorded.body)
-    _compare(reply, FACTS[recorded.api](recorded))
+    read = read_response(recorded.api, recorded.response)
+    assert read.reply is not None
+    assert read.error is None
+    assert read.reply.unread == ()
+    _compare(read.reply, FACTS[recorded.api](recorded))
 
 
 @pytest.mark.parametrize("recorded", FAILED)
@@ -212,10 +221,10 @@ async def test_a_recorded_failure_is_classified(recorded: Recorded, loopback: An
     request = codec_for(recorded.api).read_request(json.loads(recorded.request))
     with pytest.raises(ProviderError, match="the provider answered") as live:
         await connect(recorded.api).complete(request)
-    with pytest.raises(ProviderError, match="the provider answered") as read:
-        read_response(recorded.api, recorded.status, recorded.content_type, recorded.body)
-    assert type(live.value) is type(read.value) is wanted
-    assert (live.value.code, str(live.value)) == (read.value.code, str(read.value))
+    read = read_response(recorded.api, recorded.response).error
+    assert read is not None
+    assert type(live.value) is type(read) is wanted
+    assert (live.value.code, str(live.value)) == (read.code, str(read))
 
 
 def test_the_recordings_cover_what_they_should() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import ModelError, ProviderError, TransientError
+from harness.errors import ModelError, ProviderError
 from harness.records.message import (
     Api,
     AssistantMessage,
@@ -224,7 +224,7 @@ def test_cut_arguments_of_a_streamed_call_are_kept() -> None:
         {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}, "usage": {"output_tokens": 2}},
         {"type": "message_stop"},
     ]
-    reply = codec.read_reply(codec.fold(events))
+    reply = codec.read_reply(codec.fold(events).whole())
     assert (reply.message.tool_calls[0].arguments, reply.stop) == ('{"a": [1', StopReason.LENGTH)
     assert reply.usage is not None
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (3, 2)
@@ -446,16 +446,25 @@ def test_no_shape_breaks_a_reader(api: Api, value: Any) -> None:
         codec.read_request(body)
     with suppress(ProviderError):
         codec.read_reply(body)
-    with suppress(ProviderError):
-        codec.fold([body, body])
+    for done in (False, True):
+        with suppress(ProviderError):
+            codec.read_reply(codec.fold([body, body], done=done).body)
     codec.text_delta(body)
 
 
 @EVERY_API
-def test_text_that_cannot_be_written_breaks_the_reply(api: Api) -> None:
-    """Half a surrogate pair is valid JSON and no text; a client would fail on it much later."""
-    half = json.loads('"\\ud83d"')
-    body: dict[str, Any] = {"choices": [{"message": {"content": half}}], "content": [{"type": "text", "text": half}]}
-    body["output"] = [{"role": "assistant", "content": half}]
-    with pytest.raises(TransientError, match="reply is broken"):
-        codec_for(api).read_reply(body)
+def test_half_a_character_is_shown_as_replaced_and_hides_nothing(api: Api) -> None:
+    """Half a surrogate pair is valid JSON and no text: it is read as U+FFFD, and what stands beside it is read."""
+    half = json.loads('"a\\ud83d"')
+    arguments = json.dumps({"order": half})
+    function = {"name": "refund", "arguments": arguments}
+    body: dict[str, Any] = {
+        "choices": [
+            {"message": {"content": half, "tool_calls": [{"id": "c", "type": "function", "function": function}]}}
+        ],
+        "content": [{"type": "text", "text": half}, {**TOOL_USE, "name": "refund", "input": {"order": half}}],
+        "output": [{"role": "assistant", "content": half}, {"type": "function_call", "call_id": "c", **function}],
+    }
+    message = codec_for(api).read_reply(body).message
+    assert message.text == "a\ufffd"
+    assert [call.name for call in message.tool_calls] == ["refund"]

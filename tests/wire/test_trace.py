@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
+from harness.records.message import AssistantMessage
 from harness.records.price import Price
 from harness.records.trace import HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
 from harness.wire.trace import read_events, total_cost
@@ -129,7 +130,7 @@ def test_other_traffic_is_shown_as_it_is() -> None:
 
 
 def test_a_cut_stream_says_how_it_ended() -> None:
-    """A stream without its last frame has no reply, and its error says that it was cut."""
+    """A stream without its last frame shows what had arrived, and its error says that it was cut."""
     whole = exchange([USER], {"role": "assistant", "content": "Hi."}, stream=True)
     cut = whole.model_copy(
         update={
@@ -142,6 +143,7 @@ def test_a_cut_stream_says_how_it_ended() -> None:
         }
     )
     (call,) = (event for event in read_events([(cut, 1)], ["x"], {}) if isinstance(event, ModelCall))
-    assert call.reply is None
+    assert call.reply == AssistantMessage(text="H")
+    assert call.usage is None
     assert call.error is not None
     assert "ended cut" in call.error
