@@ -39,7 +39,8 @@ def is_event_stream(content_type: str, body: bytes) -> bool:
 def read_event_stream(body: bytes) -> EventStream:
     """The events of a stream up to ``[DONE]``.
 
-    An event that the end of the body cuts short is left out: whether the stream is whole is for ``fold`` to say.
+    An event counts once the empty line after it has arrived, as for the SDKs: whether the stream is whole is for
+    ``fold`` to say.
     """
     events: list[JsonObject] = []
     data: list[str] = []
@@ -55,25 +56,19 @@ def read_event_stream(body: bytes) -> EventStream:
                 events.append(_read_event(text))
             except ProviderError as error:
                 return EventStream(tuple(events), done=False, broken=error)
-    rest = "\n".join(data)
-    if rest.startswith(_DONE):
-        return EventStream(tuple(events), done=True)
-    try:
-        last = [_read_event(rest)] if rest else []
-    except ProviderError:
-        last = []
-    return EventStream((*events, *last), done=False)
+    done = bool(data) and data[0].startswith(_DONE)
+    return EventStream(tuple(events), done=done)
 
 
 def read_sse(body: bytes) -> list[JsonObject]:
-    """The JSON objects of a stream's events, in order.
+    """The JSON objects of a stream's events, in order; the last one needs no empty line after it.
 
     Raises :class:`harness.errors.TransientError` where an event before the last is no JSON object.
     """
-    stream = read_event_stream(body)
+    stream, closed = read_event_stream(body), read_event_stream(body + b"\n\n")
     if stream.broken is not None:
         raise stream.broken
-    return list(stream.events)
+    return list(stream.events if closed.broken else closed.events)
 
 
 def _read_event(text: str) -> JsonObject:

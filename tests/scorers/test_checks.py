@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import JsonValue
 
+from harness.records.message import AssistantMessage, ToolCall
 from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
-from harness.records.score import ScoreStatus
-from harness.records.trace import ModelCall, Trace
+from harness.records.score import Score, ScoreStatus
+from harness.records.trace import FailedAttempt, HttpCall, ModelCall, Trace
 from harness.scorers.checks import (
     check_called,
     check_limits,
@@ -155,3 +156,80 @@ def test_unknown_usage_never_passes_a_limit() -> None:
     for score in check_limits(limits, trace.model_copy(update={"events": silent})):
         assert (score.status, score.value) == (ScoreStatus.FAILED, None)
         assert "a reply of gpt-5-mini says no usage" in score.reason
+
+
+HIDDEN = "turn 9 is a call of an API that is not read (Gemini)"
+
+
+def hiding(trace: Trace) -> Trace:
+    """The same trace with a call of an API that we do not read."""
+    call = HttpCall(
+        turn=9, method="POST", uri="https://x", status=200, model_api="Gemini", hides_tools=True, started=0, duration=0
+    )
+    return trace.model_copy(update={"events": (*trace.events, call)})
+
+
+def breaking(trace: Trace, tool: str) -> Trace:
+    """The same trace with a call of a tool in an attempt that broke off."""
+    reply = AssistantMessage(tool_calls=(ToolCall(id="x", name=tool, arguments="{}"),))
+    failed = FailedAttempt(turn=7, status=200, error="cut", started=0, duration=0, reply=reply)
+    last = trace.model_calls[-1]
+    again = last.model_copy(update={"attempts": (failed,)})
+    return trace.model_copy(update={"events": tuple(again if each is last else each for each in trace.events)})
+
+
+@pytest.mark.parametrize(
+    ("score", "status"),
+    [
+        (check_not_called(NotCalled(not_called="refund"), hiding(make_trace())), ScoreStatus.ERRORED),
+        (check_not_called(NotCalled(not_called="refund"), hiding(make_trace(("refund", {})))), ScoreStatus.FAILED),
+        (check_not_called(NotCalled(not_called="nonsense"), hiding(make_trace())), ScoreStatus.ERRORED),
+        (check_called(Called(called="refund"), hiding(make_trace())), ScoreStatus.ERRORED),
+        (check_called(Called(called="refund"), hiding(make_trace(("refund", {})))), ScoreStatus.PASSED),
+        (check_called(Called(called="refund", times=1), hiding(make_trace(("refund", {})))), ScoreStatus.ERRORED),
+        (check_called(Called(called="refund", times=1), hiding(make_trace(*[("refund", {})] * 2))), ScoreStatus.FAILED),
+        (check_order(Order(order=("find_order", "refund")), hiding(make_trace(("refund", {})))), ScoreStatus.ERRORED),
+        (check_order(Order(order=("refund", "refund")), hiding(make_trace(*[("refund", {})] * 2))), ScoreStatus.PASSED),
+        (check_not_called(NotCalled(not_called="refund"), breaking(make_trace(), "refund")), ScoreStatus.ERRORED),
+        (check_not_called(NotCalled(not_called="escalate"), breaking(make_trace(), "refund")), ScoreStatus.PASSED),
+    ],
+)
+def test_what_was_not_read_passes_no_check(score: Score, status: ScoreStatus) -> None:
+    """Where calls may be hidden, a check holds only by what is shown, and says what hides them."""
+    assert score.status is status
+    if status is ScoreStatus.ERRORED:
+        assert score.value is None
+        assert score.reason.startswith(("can't tell: turn 9", "can't tell: turn 7 broke off"))
+
+
+@pytest.mark.parametrize(
+    ("limits", "trace", "value", "reason"),
+    [
+        ({"tool_calls": 3}, hiding(make_trace()), None, f"unknown: at least 0 tool_calls; {HIDDEN}"),
+        ({"tool_calls": 0}, hiding(make_trace(("refund", {}))), 0.0, "1 tool_calls, limit 0"),
+        ({"model_calls": 3}, hiding(make_trace()), None, f"unknown: at least 1 model_calls; {HIDDEN}"),
+        ({"model_calls": 1}, hiding(make_trace(("refund", {}))), 0.0, "2 model_calls, limit 1"),
+        (
+            {"tool_calls": 0},
+            breaking(make_trace(), "refund"),
+            None,
+            "unknown: at least 0 tool_calls; turn 7 broke off after a call of refund had arrived",
+        ),
+    ],
+)
+def test_a_limit_on_calls_that_may_be_hidden(
+    limits: dict[str, int], trace: Trace, value: float | None, reason: str
+) -> None:
+    """It fails as unknown, and by its number where what is shown exceeds it already."""
+    (score,) = check_limits(Limits(**limits), trace)
+    assert (score.status, score.value, score.reason) == (ScoreStatus.FAILED, value, reason)
+
+
+def test_a_tool_of_a_server_that_lists_nothing_is_not_called_unknown() -> None:
+    """It may be one of the server's; a call of it would be in the trace."""
+    trace = make_trace()
+    (call,) = trace.model_calls
+    served = trace.model_copy(update={"events": (call.model_copy(update={"servers": ("wiki",)}),)})
+    expected = NotCalled(not_called="delete_page")
+    assert check_not_called(expected, served).status is ScoreStatus.PASSED
+    assert check_not_called(expected, trace).status is ScoreStatus.FAILED

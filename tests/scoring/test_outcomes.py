@@ -108,6 +108,14 @@ def test_xfail(trial: str, outcome: str) -> None:
     assert result.outcome == outcome
 
 
+@pytest.mark.parametrize(("value", "outcome"), [(None, "failed"), (0.0, "xfailed")])
+def test_an_unknown_amount_is_no_expected_failure(value: float | None, outcome: str) -> None:
+    """A limit that fails only because nobody knows the amount may as well hold."""
+    score = make_score(ScoreStatus.FAILED).model_copy(update={"value": value})
+    trial = conclude_trial(make_case(), 1, make_trace(), [score])
+    assert conclude_case(make_case(xfail="known"), [trial], texts={}).outcome == outcome
+
+
 def test_skip() -> None:
     """A skipped case keeps its reason."""
     result = conclude_case(make_case(skip="no such tool yet"), [make_trial("skipped", 1)], texts={})

@@ -12,7 +12,7 @@ from harness.errors import FatalError, LogicError, TransientError
 from harness.records.exchange import HttpResponse
 from harness.records.message import Api
 from harness.wire.responses import read_response
-from harness.wire.sse import read_sse
+from harness.wire.sse import read_event_stream, read_sse
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
@@ -32,8 +32,10 @@ def test_line_separators_inside_text_end_no_line() -> None:
     ("tail", "kept"), [(b'data: {"n": 2}', 2), (b'data: {"n": ', 1), (b"data: [DONE]", 1), (b"data: 7", 1), (b"ev", 1)]
 )
 def test_a_cut_last_event(tail: bytes, kept: int) -> None:
-    """An event that the end cuts is left out; one that only lacks its empty line counts."""
+    """An event that the end cuts is left out; one that only lacks its empty line counts, but not for a trace: no SDK
+    hands that one on."""
     assert len(read_sse(b'data: {"n": 1}\n\n' + tail)) == kept
+    assert len(read_event_stream(b'data: {"n": 1}\n\n' + tail).events) == 1
 
 
 @pytest.mark.parametrize("bad", [b"data: {\n\n", b"data: [1]\n\n"])
