@@ -206,11 +206,11 @@ def test_what_was_not_read_passes_no_check(score: Score, status: ScoreStatus) ->
     ("limits", "trace", "value", "reason"),
     [
         ({"tool_calls": 3}, hiding(make_trace()), None, f"unknown: at least 0 tool_calls; {HIDDEN}"),
-        ({"tool_calls": 0}, hiding(make_trace(("refund", {}))), 0.0, "1 tool_calls, limit 0"),
+        ({"tool_calls": 1}, hiding(make_trace(*[("refund", {})] * 2)), 0.0, "2 tool_calls, limit 1"),
         ({"model_calls": 3}, hiding(make_trace()), None, f"unknown: at least 1 model_calls; {HIDDEN}"),
         ({"model_calls": 1}, hiding(make_trace(("refund", {}))), 0.0, "2 model_calls, limit 1"),
         (
-            {"tool_calls": 0},
+            {"tool_calls": 1},
             breaking(make_trace(), "refund"),
             None,
             "unknown: at least 0 tool_calls; turn 7 broke off after a call of refund had arrived",
