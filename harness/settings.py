@@ -38,7 +38,7 @@ class Project:
     trial_timeout: float = 60.0
     """Seconds of wall time after which a replayed trial is ended."""
     prices: Mapping[str, Price] = field(default_factory=dict)
-    """The project's own prices by model; they come before ours."""
+    """The project's own prices by model; they come before those of the genai-prices library."""
     renames: Renames = field(default_factory=Renames)
     """What is the same under another name."""
     max_age_days: int | None = None
@@ -131,7 +131,10 @@ def _read_prices(file: Path, table: dict[str, Any], faults: list[Fault]) -> dict
     prices = {}
     for model, entry in table.items():
         try:
-            prices[model] = Price(**{key: Decimal(value) for key, value in entry.items()})
+            amounts = {key: Decimal(value) for key, value in entry.items()}
+            if not all(amount >= 0 and amount.is_finite() for amount in amounts.values()):
+                raise ValueError
+            prices[model] = Price(**amounts)
         except (TypeError, ValueError, AttributeError, InvalidOperation):
             what = 'needs input and output in US dollars per million tokens, as text: { input = "0.25", output = "2" }'
             faults.append(Fault(file.name, 0, 0, f"[tool.harness.prices] {model!r} {what}"))

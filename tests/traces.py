@@ -37,6 +37,7 @@ def make_trace(
             stop=stop,
             usage=usage,
             cost_usd=price,
+            cost_unknown="" if price else "give the price of gpt-5-mini in [tool.harness.prices]",
             started=(turn - 1) * 1_000_000_000,
             duration=1_000_000_000,
         )

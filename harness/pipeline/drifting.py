@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from decimal import Decimal
 from pathlib import Path
 
@@ -17,16 +17,16 @@ from harness.pipeline.plan import Mode, Plan
 from harness.pipeline.running import run_cases
 from harness.records.drift import Cost, Drift, DriftClass, Finding, Remedy, name_owner
 from harness.records.exchange import Cassette
-from harness.records.message import Usage
 from harness.records.mismatch import Mismatch, MismatchKind
 from harness.records.outcome import Outcome
 from harness.records.run import Run, Trial
 from harness.records.scenario import Case, Judged
 from harness.records.score import ScoreStatus
-from harness.records.trace import HttpCall, ModelCall
+from harness.records.trace import HttpCall
 from harness.settings import Project
 from harness.store import cassette_file
-from harness.wire.trace import read_events, total_cost, total_usage
+from harness.wire.sums import total_cost, total_usage
+from harness.wire.trace import read_events
 
 __all__ = ["find_drift"]
 
@@ -183,26 +183,31 @@ def _file(project: Project, name: str) -> Path:
 
 
 def _took(cassette: Cassette, project: Project) -> Cost:
-    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices)
-    usage: Usage = total_usage(events)
-    known = all(event.usage for event in events if isinstance(event, ModelCall) and event.reply)
+    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices, at=cassette.began)
+    usage = total_usage(events)
     return Cost(
         requests=len(cassette.exchanges),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        usd=total_cost(events) if known else None,
+        input_tokens=usage.input_tokens if usage else None,
+        output_tokens=usage.output_tokens if usage else None,
+        usd=total_cost(events),
     )
 
 
 def _sum(costs: Iterable[Cost]) -> Cost:
     listed = tuple(costs)
-    prices = [cost.usd for cost in listed]
+    prices = [cost.usd for cost in listed if cost.usd is not None]
     return Cost(
         requests=sum(cost.requests for cost in listed),
-        input_tokens=sum(cost.input_tokens for cost in listed),
-        output_tokens=sum(cost.output_tokens for cost in listed),
-        usd=None if None in prices else sum((price for price in prices if price is not None), Decimal(0)),
+        input_tokens=_total(cost.input_tokens for cost in listed),
+        output_tokens=_total(cost.output_tokens for cost in listed),
+        usd=sum(prices, Decimal(0)) if len(prices) == len(listed) else None,
     )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum; None where one of them is unknown."""
+    known = list(counts)
+    return None if None in known else sum(count for count in known if count is not None)
 
 
 def _scaled(cost: Cost, to: int, of: int) -> Cost:
@@ -211,8 +216,8 @@ def _scaled(cost: Cost, to: int, of: int) -> Cost:
         return cost
     return Cost(
         requests=-(-cost.requests * to // of),
-        input_tokens=-(-cost.input_tokens * to // of),
-        output_tokens=-(-cost.output_tokens * to // of),
+        input_tokens=None if cost.input_tokens is None else -(-cost.input_tokens * to // of),
+        output_tokens=None if cost.output_tokens is None else -(-cost.output_tokens * to // of),
         usd=None if cost.usd is None else cost.usd * to / of,
     )
 
@@ -256,8 +261,4 @@ def _old_recordings(project: Project, case: Case, today: date) -> Iterator[Findi
 
 def _age(cassette: Cassette, today: date) -> int | None:
     """Whole days since a recording; None where it does not say when it was made."""
-    try:
-        recorded_at = cassette.metadata.recorded_at if cassette.metadata else ""
-        return (today - datetime.fromisoformat(recorded_at).astimezone(UTC).date()).days
-    except ValueError:
-        return None
+    return None if cassette.began is None else (today - cassette.began.astimezone(UTC).date()).days

@@ -29,5 +29,5 @@ def show_file(project: Project, file: Path) -> Iterator[str]:
         judge = f" · judge {metadata.judge}" if metadata.judge else ""
         title = f"{metadata.scenario} · {metadata.case} · trial {metadata.trial}{judge}"
         title += f"\nrecorded {metadata.recorded_at}, {metadata.recorded_from}"
-    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices)
+    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices, at=cassette.began)
     yield f"{title}\n\n{render_conversation(events)}"

@@ -6,7 +6,6 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Coroutine
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -118,7 +117,7 @@ async def _replay(plan: Plan, case: Case, number: int, texts: dict[str, str]) ->
     seams = plan.seams(case, number, clock)
     zone = cassette.metadata.zone if cassette.metadata else None
     with steering(_sources(seams, cassette.metadata, clock)), seeded(seams.run_id), zoned(zone):
-        ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
+        ran = await run_trial(case, subject, session, project=plan.project, seams=seams, at=cassette.began)
     return ran if loop.exact else ran.but_inexact(_FOREIGN_SOCKET)
 
 
@@ -128,9 +127,10 @@ def _sources(seams: Seams, metadata: CassetteMetadata | None, waits: ReplayClock
     ``waits`` is the clock of a trial that only seems to wait.
     """
     chance = random.Random(f"{seams.run_id} {metadata.seed if metadata else None}")  # noqa: S311 - to be repeated
-    if metadata is None:
+    began = metadata.began if metadata else None
+    if began is None:
         return Steering(chance, waits)
-    start = round(datetime.fromisoformat(metadata.recorded_at).timestamp()) * NANOSECONDS
+    start = round(began.timestamp()) * NANOSECONDS
     return Steering(chance, waits, lambda: start + seams.clock.now())
 
 
@@ -152,7 +152,7 @@ async def _ask(plan: Plan, case: Case, number: int, texts: dict[str, str], *, re
     subject = plan.registry.find_subject(case.scenario.subject)
     seams = plan.seams(case, number, clock)
     with steering(_sources(seams, metadata)):
-        ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
+        ran = await run_trial(case, subject, session, project=plan.project, seams=seams, at=metadata.began)
     if isinstance(session, ExtendSession) and session.broken is not None:
         raise session.broken
     if isinstance(session, ExtendSession) and _is_stuck(session, ran):
@@ -183,7 +183,7 @@ async def _extend(plan: Plan, case: Case, number: int, texts: dict[str, str], *,
     subject = plan.registry.find_subject(case.scenario.subject)
     seams = plan.seams(case, number, clock)
     with steering(_sources(seams, metadata)):
-        ran = await run_trial(case, subject, session, project=plan.project, seams=seams)
+        ran = await run_trial(case, subject, session, project=plan.project, seams=seams, at=metadata.began)
     if session.broken is not None:
         raise session.broken
     if left is not None and _is_stuck(session, ran):

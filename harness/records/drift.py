@@ -56,8 +56,9 @@ class Cost(Record):
     """What recording anew would take, judged by what the recordings took."""
 
     requests: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
+    """Tokens are None where those of any exchange are unknown."""
     usd: Usd | None
     """None where a price or a usage is unknown."""
 

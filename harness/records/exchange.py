@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -95,6 +96,14 @@ class CassetteMetadata(Record):
     texts: dict[str, str] = {}
     """Digests of what the author wrote when this was recorded (``input``, ``world``, ``rubric``)."""
 
+    @property
+    def began(self) -> datetime | None:
+        """When the trial began; None where the text is no time."""
+        try:
+            return datetime.fromisoformat(self.recorded_at)
+        except ValueError:
+            return None
+
 
 class Cassette(Record):
     """The exchanges of one trial."""
@@ -104,3 +113,8 @@ class Cassette(Record):
     exchanges: tuple[Exchange, ...]
     imported_from: str | None = None
     """The file of another tool that this was made from, as the user named it."""
+
+    @property
+    def began(self) -> datetime | None:
+        """When it was recorded; None where the file does not say."""
+        return self.metadata.began if self.metadata else None

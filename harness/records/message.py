@@ -64,6 +64,14 @@ class Usage(Record):
     """The part of ``input_tokens`` written to the provider's cache."""
     reasoning_tokens: int = 0
     """The part of ``output_tokens`` spent on reasoning, where the provider says."""
+    cache_write_1h_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """The part of ``cache_write_tokens`` that is kept for an hour."""
+    audio_input_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """The part of ``input_tokens`` that is audio."""
+    audio_output_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """The part of ``output_tokens`` that is audio."""
+    web_searches: int = Field(default=0, exclude_if=operator.not_)
+    """Searches at the provider that are billed by the piece."""
 
     @property
     def total_tokens(self) -> int:
@@ -186,6 +194,10 @@ class ModelReply(Record):
     """The further choices of a request for several."""
     stop: StopReason
     usage: Usage | None
-    """None where the provider did not say."""
+    """None where the provider did not say, or what it said can't be."""
+    usage_unknown: str = ""
+    """Why the usage is unknown, as what the reply does: ``says no usage``."""
+    terms: dict[str, str] = {}
+    """What the reply says of itself that changes its price, such as its service tier."""
     unread: tuple[str, ...] = ()
     """What of the reply could not be read, each in a few words."""

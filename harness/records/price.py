@@ -18,3 +18,5 @@ class Price:
     """For tokens read from the provider's cache; None where they cost as much as others."""
     cache_write: Decimal | None = None
     """For tokens written to the provider's cache; None where they cost as much as others."""
+    cache_write_1h: Decimal | None = None
+    """For tokens written to the provider's cache for an hour; None where nobody said."""

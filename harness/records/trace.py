@@ -144,9 +144,13 @@ class ModelCall(Record):
     """What of the reply could not be read, each in a few words; what depends on it can't be told."""
     stop: StopReason | None = None
     usage: Usage | None = None
-    """None where the provider did not say. Of a stream that broke off: what it had reported until then."""
+    """None where the provider did not say, or not clearly. Without a reply: what a stream had reported."""
+    usage_unknown: str = Field(default="", exclude_if=operator.not_)
+    """Why the usage is unknown, as what the reply does."""
     cost_usd: Usd | None = None
     """None where usage or price is unknown."""
+    cost_unknown: str = Field(default="", exclude_if=operator.not_)
+    """Why the cost is unknown where the usage is not."""
     error: str | None = None
     """The provider's error, or how the response broke off."""
     started: Nanoseconds
@@ -197,6 +201,8 @@ class HttpCall(Record):
     status: int
     model_api: str = Field(default="", exclude_if=operator.not_)
     """The model API that it is a call of and that we do not read; its tokens and cost are in no sum."""
+    takes_tokens: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether it took tokens, of which nobody knows the number."""
     hides_tools: bool = Field(default=False, exclude_if=operator.not_)
     """Whether its reply may ask for tools, which nobody sees then."""
     started: Nanoseconds
@@ -229,9 +235,10 @@ class Trace(Record):
     """The agent's answer to each user turn: text, or structured data."""
     state: JsonValue
     """The world when the trial ended."""
-    usage: Usage
+    usage: Usage | None
+    """None where the tokens of any exchange are unknown."""
     cost_usd: Usd | None
-    """None where any call's cost is unknown."""
+    """None where the cost of any exchange is unknown."""
     duration: Nanoseconds
     """Until the last recorded exchange ended."""
     inexact: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)

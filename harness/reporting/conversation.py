@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
 
-from harness.records.message import Usage
 from harness.records.trace import Event, ModelCall
 from harness.reporting.steps import Step, StepKind, count_calls, steps_of
 from harness.reporting.wording import duration, money, tokens, visible
+from harness.wire.sums import total_cost, total_usage
 
 __all__ = ["render_conversation"]
 
@@ -71,12 +70,9 @@ def _totals(events: Sequence[Event]) -> str:
     calls = [event for event in events if isinstance(event, ModelCall)]
     parts = count_calls(events)
     if calls:
-        answered = [call for call in calls if call.reply is not None]
-        usages = [call.usage for call in answered if call.usage is not None]
-        costs = [call.cost_usd for call in answered if call.cost_usd is not None]
         parts += [
-            tokens(sum(usages, Usage()) if len(usages) == len(answered) else None),
-            money(sum(costs, Decimal(0)) if len(costs) == len(answered) else None),
+            tokens(total_usage(events)),
+            money(total_cost(events)),
             duration(max(call.started + call.duration for call in calls)),
         ]
     return ", ".join(parts)

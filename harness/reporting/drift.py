@@ -123,6 +123,8 @@ def _price(remedy: Remedy) -> str:
     cost = remedy.cost
     if cost is None:
         return "at unknown cost"
-    usage = Usage(input_tokens=cost.input_tokens, output_tokens=cost.output_tokens)
+    usage = None
+    if cost.input_tokens is not None and cost.output_tokens is not None:
+        usage = Usage(input_tokens=cost.input_tokens, output_tokens=cost.output_tokens)
     beside = f", and {count(remedy.unknown, 'case')} of unknown cost" if remedy.unknown else ""
     return f"about {count(cost.requests, 'request')}, {tokens(usage)}, {money(cost.usd)}{beside}"

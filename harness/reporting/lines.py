@@ -67,10 +67,11 @@ def render_recorded(run: Run) -> Iterator[str]:
         case = part.cases[0]
         traces = [trial.trace for trial in part.trials if trial.trace is not None]
         costs = [trace.cost_usd for trace in traces if trace.cost_usd is not None]
+        usages = [trace.usage for trace in traces if trace.usage is not None]
         facts = (
             count(len(traces), "trial"),
             count(sum(len(trace.model_calls) for trace in traces), "model call"),
-            tokens(sum((trace.usage for trace in traces), Usage())),
+            tokens(sum(usages, Usage()) if len(usages) == len(traces) else None),
             money(sum(costs, Decimal(0)) if len(costs) == len(traces) else None),
         )
         took = ", ".join(facts) if traces else "nothing recorded"

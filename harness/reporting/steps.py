@@ -152,7 +152,7 @@ def trace_facts(trace: Trace) -> tuple[str, ...]:
     """The figures of a whole trial; nothing of tokens and cost where no model was called."""
     facts = count_calls(trace.events)
     if trace.model_calls:
-        facts += [tokens(trace.usage if any(call.usage for call in trace.model_calls) else None), money(trace.cost_usd)]
+        facts += [tokens(trace.usage), money(trace.cost_usd)]
     if trace.duration:
         facts.append(duration(trace.duration))
     facts += (f"times not exact: {why}" for why in trace.inexact)

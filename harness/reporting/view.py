@@ -11,9 +11,8 @@ from harness.records.base import Record
 from harness.records.comparison import Change, Results
 from harness.records.outcome import Outcome
 from harness.records.run import RunFacts, Trial
-from harness.records.trace import Event, HttpCall, ModelCall
 from harness.reporting.standing import Entry, Standing, count_standings, list_entries, verdict
-from harness.reporting.wording import count, duration, join_commands, money, one_line
+from harness.reporting.wording import count, duration, join_commands, money, one_line, tokens
 
 __all__ = ["CaseRow", "Group", "Mark", "PageView", "StandingCount", "build_view"]
 
@@ -192,26 +191,20 @@ def _totals(trials: Sequence[Trial]) -> tuple[str, ...]:
     traces = [trial.trace for trial in trials if trial.trace is not None and trial.trace.model_calls]
     if not traces:
         return ()
-    used = sum(trace.usage.total_tokens for trace in traces)
+    usages = [trace.usage for trace in traces if trace.usage is not None]
     costs = [trace.cost_usd for trace in traces if trace.cost_usd is not None]
-    unknown = len(traces) - len(costs)
+    used = count(sum(usage.total_tokens for usage in usages), "token") if usages else tokens(None)
     cost = money(sum(costs, Decimal(0)) if costs else None)
-    if costs and unknown:
-        cost += f" and {unknown:,} of {count(len(traces), 'trial')} unknown"
-    silent = any(_is_silent(event) for trace in traces for event in trace.events)
     took = f"{duration(sum(trace.duration for trace in traces))} recorded"
     return (
-        f"at least {count(used, 'token')}" if silent else count(used, "token"),
-        cost,
+        used + _unknown_of(len(usages), len(traces)),
+        cost + _unknown_of(len(costs), len(traces)),
         f"{took}, not exact" if any(trace.inexact for trace in traces) else took,
     )
 
 
-def _is_silent(event: Event) -> bool:
-    """Whether a model answered without our knowing what it took."""
-    if isinstance(event, HttpCall):
-        return bool(event.model_api)
-    return isinstance(event, ModelCall) and event.reply is not None and event.usage is None
+def _unknown_of(known: int, trials: int) -> str:
+    return f" and {trials - known:,} of {count(trials, 'trial')} unknown" if 0 < known < trials else ""
 
 
 def _facts(facts: RunFacts) -> str:

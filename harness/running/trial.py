@@ -6,6 +6,7 @@ import asyncio
 import copy
 import traceback
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -22,7 +23,8 @@ from harness.settings import Project
 from harness.subjects.conversation import Conversation, answer_turn, begin, make_world, plain_state
 from harness.subjects.mocking import mark_mocked
 from harness.subjects.task import Task, acting_on
-from harness.wire.trace import read_events, total_cost, total_usage
+from harness.wire.sums import total_cost, total_usage
+from harness.wire.trace import read_events
 
 __all__ = ["Ran", "run_trial"]
 
@@ -54,7 +56,9 @@ class Ran:
         return replace(self, trace=self.trace.model_copy(update={"inexact": (*self.trace.inexact, why)}))
 
 
-async def run_trial(case: Case, subject: Subject, session: Session, *, project: Project, seams: Seams) -> Ran:
+async def run_trial(
+    case: Case, subject: Subject, session: Session, *, project: Project, seams: Seams, at: datetime | None
+) -> Ran:
     """Put the user's turns to the subject, one after the other, until one fails.
 
     Raises :class:`BadInputError`, :class:`RegistryError` and :class:`InterceptionError` where the project, not the
@@ -83,7 +87,7 @@ async def run_trial(case: Case, subject: Subject, session: Session, *, project: 
                 raise
             failure = error
     raised = _describe_failure(failure, session.user_turn, project.root) if failure else None
-    trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised, conversation.inexact)
+    trace = _read_trace(case, session, project, seams, outputs, plain_state(world), raised, conversation.inexact, at)
     trace = trace.model_copy(update={"events": tuple(mark_mocked(trace.events, world.mocked))})
     live = session.live if isinstance(session, ExtendSession) else session
     if isinstance(live, RecordSession):
@@ -126,13 +130,14 @@ def _read_trace(
     state: JsonValue,
     raised: AgentRaised | None,
     inexact: tuple[str, ...],
+    at: datetime | None,
 ) -> Trace:
     turns = case.scenario.turns[: session.user_turn]
     took_place = session.played
     if inexact and isinstance(session, ReplaySession):  # the threads of a program race in wall time
         took_place = session.as_recorded
     played = [(each.exchange, each.user_turn) for each in took_place]
-    events: tuple[Event, ...] = read_events(played, turns, project.prices, outputs)
+    events: tuple[Event, ...] = read_events(played, turns, project.prices, outputs, at)
     if raised is not None and session.mismatch is None:
         events = (*events, raised)
     return Trace(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 import regex
@@ -14,6 +15,7 @@ from harness.records.likeness import contains, equal
 from harness.records.scenario import Called, Limits, NotCalled, Order, OutputRule, State
 from harness.records.score import Score, ScorerKind, ScoreStatus
 from harness.records.trace import HttpCall, ToolCalled, Trace
+from harness.wire.sums import known_cost, known_usage, unknown_cost, unknown_tokens
 
 __all__ = ["check_called", "check_limits", "check_not_called", "check_order", "check_output", "check_state", "describe"]
 
@@ -100,20 +102,22 @@ def check_order(expected: Order, trace: Trace) -> Score:
     return _check(name, absent is None, reason, evidence=_trajectory(trace.tool_calls))
 
 
-def _hidden(trace: Trace, *tools: str) -> str:
+def _hidden(trace: Trace, *tools: str) -> tuple[str, ...]:
     """Why calls of these tools, or of any where none is named, may have been made that the trace does not show."""
-    broken = [
+    broken = (
         f"turn {turn} broke off after a call of {call.name} had arrived"
         for turn, call in trace.possible_calls
         if not tools or call.name in tools
-    ]
-    found = [*trace.hidden_calls, *broken]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else ""
+    )
+    return (*trace.hidden_calls, *broken)
 
 
-def _cannot_tell(name: str, hidden: str, calls: Sequence[ToolCalled]) -> Score:
-    reason = f"can't tell: {hidden}"
+def _first(reasons: Sequence[str]) -> str:
+    return f"{reasons[0]} (and {len(reasons) - 1} more)" if len(reasons) > 1 else reasons[0]
+
+
+def _cannot_tell(name: str, hidden: Sequence[str], calls: Sequence[ToolCalled]) -> Score:
+    reason = f"can't tell: {_first(hidden)}"
     return _score(name, ScorerKind.CHECK, ScoreStatus.ERRORED, None, reason, _trajectory(calls))
 
 
@@ -128,65 +132,55 @@ def check_state(expected: State, trace: Trace) -> Iterator[Score]:
 
 
 def check_limits(limits: Limits, trace: Trace) -> Iterator[Score]:
-    """One score for each limit that is set."""
-    used: dict[str, Callable[[], int | Decimal | None]] = {
-        "model_calls": lambda: _at_least(trace.model_requests, limits.model_calls, _unread_calls(trace)),
-        "tool_calls": lambda: _at_least(len(trace.tool_calls), limits.tool_calls, _hidden(trace)),
-        "tokens": lambda: None if _without_usage(trace) else trace.usage.total_tokens,
-        "cost_usd": lambda: trace.cost_usd,
-        "seconds": lambda: trace.duration / _NANOSECONDS,
-    }
-    for field, measure in used.items():
+    """One score for each limit that is set.
+
+    What is known to have been used may exceed a limit already; where it does not and there is more that nobody knows,
+    the limit fails as unknown.
+    """
+    for field, measure in _MEASURES.items():
         limit = getattr(limits, field)
-        if limit is None:
-            continue
-        amount = measure()
-        if amount is None:
-            reason = _unknown_count(field, trace) or _unknown_amount(trace)
-            yield _score(f"limit {field}", ScorerKind.LIMIT, ScoreStatus.FAILED, None, reason)
-            continue
-        held = amount <= limit
-        status = ScoreStatus.PASSED if held else ScoreStatus.FAILED
-        reason = (
-            f"{amount:f} {field}, limit {limit:f}"
-            if isinstance(amount, Decimal)
-            else f"{amount} {field}, limit {limit}"
-        )
-        yield _score(f"limit {field}", ScorerKind.LIMIT, status, 1.0 if held else 0.0, reason)
+        if limit is not None:
+            yield _limit_score(field, limit, measure(trace))
 
 
-def _at_least(counted: int, limit: int | None, hidden: str) -> int | None:
-    """The count; None where there may be more than was counted, and the limit is not passed without that."""
-    return None if hidden and limit is not None and counted <= limit else counted
+@dataclass(frozen=True, slots=True)
+class _Amount:
+    """How much of something a trial used."""
+
+    known: int | Decimal
+    unknown: tuple[str, ...] = ()
+    """Why there may be more."""
 
 
-def _unread_calls(trace: Trace) -> str:
-    unread = [event for event in trace.events if isinstance(event, HttpCall) and event.hides_tools]
-    return f"turn {unread[0].turn} is a call of an API that is not read ({unread[0].model_api})" if unread else ""
+_MEASURES: Mapping[str, Callable[[Trace], _Amount]] = {
+    "model_calls": lambda trace: _Amount(trace.model_requests, _unread_calls(trace)),
+    "tool_calls": lambda trace: _Amount(len(trace.tool_calls), _hidden(trace)),
+    "tokens": lambda trace: _Amount(known_usage(trace.events).total_tokens, unknown_tokens(trace.events)),
+    "cost_usd": lambda trace: _Amount(known_cost(trace.events), unknown_cost(trace.events)),
+    "seconds": lambda trace: _Amount(trace.duration / _NANOSECONDS),
+}
 
 
-def _unknown_count(field: str, trace: Trace) -> str:
-    counts = {
-        "model_calls": (trace.model_requests, _unread_calls),
-        "tool_calls": (len(trace.tool_calls), _hidden),
-    }
-    if field not in counts:
-        return ""
-    counted, hidden = counts[field]
-    return f"unknown: at least {counted} {field}; {hidden(trace)}"
+def _limit_score(field: str, limit: int | Decimal, amount: _Amount) -> Score:
+    name, known = f"limit {field}", amount.known
+    said = f"{known:f}" if isinstance(known, Decimal) else f"{known}"
+    if known <= limit and amount.unknown:
+        least = f"at least {said} {field}; " if known else ""
+        reason = f"unknown: {least}{_first(amount.unknown)}"
+        return _score(name, ScorerKind.LIMIT, ScoreStatus.FAILED, None, reason)
+    held = known <= limit
+    status = ScoreStatus.PASSED if held else ScoreStatus.FAILED
+    least = "at least " if amount.unknown else ""
+    bound = f"{limit:f}" if isinstance(known, Decimal) else f"{limit}"
+    return _score(name, ScorerKind.LIMIT, status, 1.0 if held else 0.0, f"{least}{said} {field}, limit {bound}")
 
 
-def _without_usage(trace: Trace) -> list[str]:
-    """The models that answered without saying what the answer took."""
-    return sorted({call.model for call in trace.model_calls if call.reply is not None and call.usage is None})
-
-
-def _unknown_amount(trace: Trace) -> str:
-    silent = _without_usage(trace)
-    if silent:
-        return f"unknown: a reply of {', '.join(silent)} says no usage; ask for it (stream_options of a chat stream)"
-    unpriced = sorted({call.model for call in trace.model_calls if call.reply is not None and call.cost_usd is None})
-    return f"the cost is unknown: give the price of {', '.join(unpriced)} in [tool.harness.prices]"
+def _unread_calls(trace: Trace) -> tuple[str, ...]:
+    return tuple(
+        f"turn {event.turn} is a call of an API that is not read ({event.model_api})"
+        for event in trace.events
+        if isinstance(event, HttpCall) and event.hides_tools
+    )
 
 
 def describe(call: ToolCalled) -> str:

@@ -28,7 +28,8 @@ def csv_text(run: Run) -> str:
         if trace is not None:
             cost = "" if trace.cost_usd is None else f"{trace.cost_usd:f}"
             seconds = f"{trace.duration / 1_000_000_000:.3f}"
-            measures = (trace.model_requests, trace.usage.total_tokens, cost, seconds)
+            tokens = "" if trace.usage is None else trace.usage.total_tokens
+            measures = (trace.model_requests, tokens, cost, seconds)
         writer.writerow((trial.scenario, trial.case, trial.trial, trial.outcome.value, _inert(trial.reason), *measures))
     return file.getvalue()
 

@@ -17,16 +17,16 @@ from harness.records.message import (
     ToolCall,
     ToolDefinition,
     ToolResult,
-    Usage,
     UserMessage,
 )
 from harness.wire.anthropic_stream import NO_JSON, parse_object
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
-from harness.wire.shapes import compact, count_at, drop_format, object_at, objects_at, text_at, without_nulls
+from harness.wire.shapes import compact, drop_format, object_at, objects_at, text_at, without_nulls
+from harness.wire.usage import billing_terms, read_usage
 
-__all__ = ["BLOCKS", "DEFAULT_MAX_TOKENS", "PATH", "encode", "read_reply", "read_request", "read_usage"]
+__all__ = ["BLOCKS", "DEFAULT_MAX_TOKENS", "PATH", "encode", "read_reply", "read_request"]
 
 PATH = "/v1/messages"
 DEFAULT_MAX_TOKENS = 8192
@@ -118,12 +118,15 @@ def read_reply(body: JsonValue) -> ModelReply:
     blocks = body.get("content")
     if not isinstance(blocks, list):
         raise broken_reply("it holds no list of content blocks")
+    took = read_usage(body)
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
         message=_read_assistant([without_nulls(block) if isinstance(block, dict) else block for block in blocks]),
         stop=_STOPS.get(text_at(body, "stop_reason"), StopReason.OTHER),
-        usage=read_usage(body),
+        usage=took.usage,
+        usage_unknown=took.unknown,
+        terms=billing_terms(body),
         unread=tuple(dict.fromkeys(_unread_blocks(blocks))),
     )
 
@@ -252,19 +255,3 @@ def _take_output(settings: JsonObject) -> OutputSchema | None:
         return None
     drop_format(settings, "output_config")
     return OutputSchema(name="output", schema=object_at(form, "schema"))  # this protocol gives it no name
-
-
-def read_usage(body: JsonObject) -> Usage | None:
-    """The tokens that a body speaks of; None where it does not."""
-    usage = object_at(body, "usage")
-    if not usage:
-        return None
-    cached = count_at(usage, "cache_read_input_tokens")
-    written = count_at(usage, "cache_creation_input_tokens")
-    return Usage(
-        input_tokens=count_at(usage, "input_tokens") + cached + written,
-        output_tokens=count_at(usage, "output_tokens"),
-        cached_input_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=count_at(object_at(usage, "output_tokens_details"), "thinking_tokens"),
-    )

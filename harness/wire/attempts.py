@@ -16,9 +16,10 @@ from harness.records.trace import FailedAttempt
 from harness.wire.codecs import codec_for
 from harness.wire.failures import read_retry_after
 from harness.wire.mcp import offered_servers
-from harness.wire.responses import Reading, read_events, read_response, read_stream
+from harness.wire.responses import Reading, read_response, read_stream, read_streamed
 from harness.wire.shapes import object_at, without_nulls
 from harness.wire.split import api_of
+from harness.wire.usage import read_usage
 
 __all__ = ["Attempt", "Call", "fold_retries", "read_attempts"]
 
@@ -56,7 +57,7 @@ class Attempt:
     @property
     def usage(self) -> Usage | None:
         """What the reply took; where nothing of one arrived, what a stream had reported before it broke off."""
-        return self.reply.usage if self.reply else _reported_usage(self.api, self.exchange)
+        return self.reply.usage if self.reply else _reported_usage(self.exchange)
 
     def failed(self) -> FailedAttempt:
         """The record of an attempt that came to nothing."""
@@ -70,7 +71,7 @@ class Attempt:
             duration=self.exchange.duration,
             retry_after=None if wait is None else round(wait * 1_000_000_000),
             reply=self.reply.message if self.reply else None,
-            usage=_reported_usage(self.api, self.exchange),
+            usage=_reported_usage(self.exchange),
         )
 
 
@@ -166,7 +167,7 @@ def _with_poll(attempt: Attempt, number: int, exchange: Exchange) -> Attempt:
     read = read_response(attempt.api, exchange.response)
     if read_stream([exchange.response]) is not None:
         all_ = read_stream([attempt.exchange.response, *(each.response for _, each in attempt.polls)])
-        read = read_events(attempt.api, all_) if all_ is not None else read
+        read = read_streamed(attempt.api, all_) if all_ is not None else read
     if read.reply is None:
         return attempt
     return replace(attempt, reply=read.reply, error=_describe(read, exchange))
@@ -212,7 +213,7 @@ def _describe(read: Reading, exchange: Exchange) -> str | None:
     return f"{read.error}{'' if ending is Ending.COMPLETE else f' (the response ended {ending})'}"
 
 
-def _reported_usage(api: Api, exchange: Exchange) -> Usage | None:
+def _reported_usage(exchange: Exchange) -> Usage | None:
     """What a stream had reported until it broke off."""
     response = exchange.response
     stream = read_stream([response]) if 200 <= response.status < 300 else None
@@ -220,4 +221,4 @@ def _reported_usage(api: Api, exchange: Exchange) -> Usage | None:
     for event in stream.events if stream else ():
         for holder in (event, object_at(event, "message"), object_at(event, "response")):
             usage |= without_nulls(object_at(holder, "usage"))
-    return codec_for(api).read_usage({"usage": usage})
+    return read_usage({"usage": usage}).usage

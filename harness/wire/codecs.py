@@ -10,7 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
 from harness.records.base import JsonObject
-from harness.records.message import Api, ModelReply, ModelRequest, Usage
+from harness.records.message import Api, ModelReply, ModelRequest
 from harness.wire import (
     anthropic_messages,
     anthropic_stream,
@@ -47,8 +47,6 @@ class Codec:
     """A reply's body, or the :class:`harness.errors.ProviderError` that it stands for."""
     fold: Fold
     """A stream's events to the body that ``read_reply`` takes, as far as they came."""
-    read_usage: Callable[[JsonObject], Usage | None]
-    """The tokens under ``usage`` of a body; None where nothing is said."""
     text_delta: Callable[[JsonObject], str | None]
     """The piece of the answer's text that an event brings."""
 
@@ -81,7 +79,6 @@ _CODECS = {
         read_request=module.read_request,
         read_reply=_checked(module.read_reply),
         fold=stream.fold,
-        read_usage=module.read_usage,
         text_delta=stream.text_delta,
     )
     for api, module, stream in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["can_call_tools", "name_model_api"]
+__all__ = ["can_call_tools", "name_model_api", "takes_tokens"]
 
 _BY_PATH = tuple(
     (re.compile(pattern), name)
@@ -39,6 +39,16 @@ _BY_PATH = tuple(
 _WITHOUT_TOOLS = frozenset(
     {"Gemini embeddings", "token count", "stored inputs", "embeddings", "moderation", "images", "audio", "rerank"}
 )
+
+
+_WITHOUT_TOKENS = frozenset(
+    {"token count", "stored inputs", "stored responses", "stored completions", "stored conversations", "moderation"}
+)
+
+
+def takes_tokens(api: str) -> bool:
+    """Whether a call of a model API, by its name here, is billed."""
+    return bool(api) and api not in _WITHOUT_TOKENS
 
 
 def can_call_tools(api: str) -> bool:

@@ -17,15 +17,15 @@ from harness.records.message import (
     ToolCall,
     ToolDefinition,
     ToolResult,
-    Usage,
     UserMessage,
 )
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
-from harness.wire.shapes import compact, count_at, object_at, objects_at, text_at
+from harness.wire.shapes import compact, object_at, objects_at, text_at
+from harness.wire.usage import billing_terms, read_usage
 
-__all__ = ["PATH", "encode", "read_reply", "read_request", "read_usage"]
+__all__ = ["PATH", "encode", "read_reply", "read_request"]
 
 PATH = "/chat/completions"
 
@@ -94,13 +94,16 @@ def read_reply(body: JsonValue) -> ModelReply:
     if not choices or (messages[0] is None and not choices[0].get("finish_reason")):
         raise broken_reply("it holds no choice with a message")
     first, *others = [_read_message(message or {}) for message in messages]
+    took = read_usage(body)
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
         message=first,
         others=tuple(others),
         stop=_read_stop(choices[0], messages[0] or {}, first),
-        usage=read_usage(body),
+        usage=took.usage,
+        usage_unknown=took.unknown,
+        terms=billing_terms(body),
         unread=tuple(dict.fromkeys(note for message in messages for note in _unread_calls(message or {}))),
     )
 
@@ -217,18 +220,3 @@ def _read_output(form: JsonObject) -> OutputSchema | None:
     if form.get("type") != "json_schema" or inner.keys() != {"name", "schema", "strict"} or not inner["strict"]:
         return None
     return OutputSchema(name=text_at(inner, "name"), schema=object_at(inner, "schema"))
-
-
-def read_usage(body: JsonObject) -> Usage | None:
-    """The tokens that a body speaks of; None where it does not."""
-    usage = object_at(body, "usage")
-    if not usage:
-        return None
-    prompt = object_at(usage, "prompt_tokens_details")
-    return Usage(
-        input_tokens=count_at(usage, "prompt_tokens"),
-        output_tokens=count_at(usage, "completion_tokens"),
-        cached_input_tokens=count_at(prompt, "cached_tokens"),
-        cache_write_tokens=count_at(prompt, "cache_write_tokens"),
-        reasoning_tokens=count_at(object_at(usage, "completion_tokens_details"), "reasoning_tokens"),
-    )

@@ -23,16 +23,16 @@ from harness.records.message import (
     StopReason,
     ToolDefinition,
     ToolResult,
-    Usage,
     UserMessage,
 )
 from harness.wire.client_tools import is_client_result, offered_tools, read_client_call, read_result
 from harness.wire.failures import broken_reply, classify
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
-from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
+from harness.wire.shapes import drop_format, items_at, object_at, objects_at, text_at
+from harness.wire.usage import billing_terms, read_usage
 
-__all__ = ["ITEMS", "PATH", "encode", "read_reply", "read_request", "read_usage"]
+__all__ = ["ITEMS", "PATH", "encode", "read_reply", "read_request"]
 
 PATH = "/responses"
 
@@ -134,12 +134,15 @@ def read_reply(body: JsonValue) -> ModelReply:
         raise broken_reply("it is completed and holds no output")
     kept = items if body.get("store") is True else [item for given in items for item in _detach(given)]
     message = _read_assistant(kept)
+    took = read_usage(body)
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
         message=message,
         stop=_read_stop(body, message, items),
-        usage=read_usage(body),
+        usage=took.usage,
+        usage_unknown=took.unknown,
+        terms=billing_terms(body),
         unread=tuple(dict.fromkeys(_unread(body, items))),
     )
 
@@ -282,18 +285,3 @@ def _read_stop(body: JsonObject, message: AssistantMessage, items: Sequence[Json
     if any(text_at(part, "type") == "refusal" for item in items for part in items_at(item, "content")):
         return StopReason.REFUSAL
     return StopReason.TOOL_CALLS if message.tool_calls else StopReason.END
-
-
-def read_usage(body: JsonObject) -> Usage | None:
-    """The tokens that a body speaks of; None where it does not."""
-    usage = object_at(body, "usage")
-    if not usage:
-        return None
-    prompt = object_at(usage, "input_tokens_details")
-    return Usage(
-        input_tokens=count_at(usage, "input_tokens"),
-        output_tokens=count_at(usage, "output_tokens"),
-        cached_input_tokens=count_at(prompt, "cached_tokens"),
-        cache_write_tokens=count_at(prompt, "cache_write_tokens"),
-        reasoning_tokens=count_at(object_at(usage, "output_tokens_details"), "reasoning_tokens"),
-    )

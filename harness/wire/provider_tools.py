@@ -13,7 +13,7 @@ from harness.records.trace import ToolCalled
 from harness.wire.client_tools import read_client_call
 from harness.wire.shapes import compact, object_at, objects_at, text_at
 
-__all__ = ["provider_tools"]
+__all__ = ["paid_tools", "provider_tools"]
 
 _ITEMS = {
     "code_interpreter_call": ("code", "container_id"),
@@ -27,6 +27,7 @@ _ITEMS = {
 }
 """What a Responses item says of the arguments, by its type."""
 _OUTPUTS = ("program_output", "shell_call_output")
+_PAID = ("code_interpreter_call", "file_search_call", "image_generation_call", "shell_call", "web_search_call")
 _RESULTS = ("output", "outputs", "results", "result", "error")
 _USES = ("server_tool_use", "mcp_tool_use")
 """Anthropic's blocks; each has its result in a block of its own."""
@@ -50,6 +51,14 @@ def provider_tools(reply: AssistantMessage, offered: Sequence[str], turn: int) -
             elif text_at(after, "type") in _OUTPUTS:
                 block = {**block, "output": after.get("output", after.get("result"))}
             yield _responses_item(block, kind, offered, turn)
+
+
+def paid_tools(reply: AssistantMessage) -> tuple[str, ...]:
+    """The tools that ran at the provider and that a Responses reply does not say the price of."""
+    kinds = (
+        text_at(item, "type") for item in reply.raw if text_at(item, "type") in _PAID and not read_client_call(item)
+    )
+    return tuple(dict.fromkeys(kind.removesuffix("_call") for kind in kinds))
 
 
 def _anthropic_call(block: JsonObject, result: JsonObject | None, turn: int) -> ToolCalled:

@@ -15,7 +15,7 @@ from harness.wire.codecs import codec_for
 from harness.wire.failures import classify
 from harness.wire.sse import EventStream, is_event_stream, read_event_stream
 
-__all__ = ["Reading", "read_events", "read_response", "read_stream"]
+__all__ = ["Reading", "read_response", "read_stream", "read_streamed"]
 
 _CONTENT_TYPE = "content-type"
 
@@ -36,7 +36,7 @@ def read_response(api: Api, response: HttpResponse) -> Reading:
         return Reading(None, classify(response.status, _read_json(response.body)))
     stream = read_stream([response])
     if stream is not None:
-        return read_events(api, stream)
+        return read_streamed(api, stream)
     try:
         return Reading(codec_for(api).read_reply(_read_json(response.body)))
     except ProviderError as error:
@@ -60,7 +60,7 @@ def read_stream(responses: Sequence[HttpResponse]) -> EventStream | None:
     return replace(streams[-1], events=tuple(once.values()))
 
 
-def read_events(api: Api, stream: EventStream) -> Reading:
+def read_streamed(api: Api, stream: EventStream) -> Reading:
     """The reply that a stream's events add up to, or what had arrived of it."""
     codec = codec_for(api)
     folded = codec.fold(stream.events, done=stream.done)

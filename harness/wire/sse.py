@@ -44,7 +44,8 @@ def read_event_stream(body: bytes) -> EventStream:
     """
     events: list[JsonObject] = []
     data: list[str] = []
-    for line in _LINE_END.split(body.decode("utf-8-sig", errors="replace")):
+    *lines, rest = _LINE_END.split(body.decode("utf-8-sig", errors="replace"))
+    for line in lines:
         if line.startswith("data:"):
             data.append(line[5:].removeprefix(" "))
         elif not line and data:
@@ -56,8 +57,8 @@ def read_event_stream(body: bytes) -> EventStream:
                 events.append(_read_event(text))
             except ProviderError as error:
                 return EventStream(tuple(events), done=False, broken=error)
-    done = bool(data) and data[0].startswith(_DONE)
-    return EventStream(tuple(events), done=done)
+    done = data[0] if data else rest.removeprefix("data:").lstrip()
+    return EventStream(tuple(events), done=done.startswith(_DONE))
 
 
 def read_sse(body: bytes) -> list[JsonObject]:

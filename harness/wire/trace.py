@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from datetime import datetime
 
 from pydantic import JsonValue
 
 from harness.records.exchange import Exchange
 from harness.records.json_text import read_json
-from harness.records.message import Api, Message, ToolResult, Usage, UserMessage
+from harness.records.message import Api, Message, ModelReply, ToolResult, Usage, UserMessage
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
 from harness.wire.attempts import Attempt, fold_retries, read_attempts
 from harness.wire.client_tools import name_offered
 from harness.wire.conversations import Placed, ToolUse, find_conversations
 from harness.wire.mcp import listed_tools
-from harness.wire.model_apis import can_call_tools, name_model_api
-from harness.wire.prices import cost_of, find_price
-from harness.wire.provider_tools import provider_tools
+from harness.wire.model_apis import can_call_tools, name_model_api, takes_tokens
+from harness.wire.prices import Cost, Terms, cost_of
+from harness.wire.provider_tools import paid_tools, provider_tools
 from harness.wire.relations import Standing, relate
 from harness.wire.shapes import without_half_characters
 
-__all__ = ["read_events", "total_cost", "total_usage"]
+__all__ = ["read_events"]
 
 
 def read_events(
@@ -30,35 +30,24 @@ def read_events(
     turns: Sequence[str],
     prices: Mapping[str, Price],
     outputs: Sequence[JsonValue] = (),
+    at: datetime | None = None,
 ) -> tuple[Event, ...]:
     """The events of a trial.
 
     ``played`` holds each exchange with the number of the user turn it belongs to; it is read in the order in which the
     requests were sent, and where that says nothing in the order given. ``turns`` is what the user said, ``outputs``
-    what the agent answered, where known; ``prices`` the project's own, by model.
+    what the agent answered, where known; ``prices`` the project's own, by model; ``at`` when it was recorded, for the
+    prices of that day.
     """
     ordered = sorted(played, key=lambda each: (each[1], each[0].started))
     attempts, others = read_attempts((number, turn, each) for number, (each, turn) in enumerate(ordered, 1))
     placed = find_conversations(fold_retries(attempts), turns)
-    writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [], _listed(attempts))
+    writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [], _listed(attempts), at)
     first: dict[int, Placed | tuple[int, HttpCall]] = {each.call.attempts[0].number: each for each in placed}
     first |= {number: (turn, _http_call(number, exchange)) for number, turn, exchange in others}
     for number in sorted(first):
         writer.add(first[number])
     return writer.finish()
-
-
-def total_usage(events: Iterable[Event]) -> Usage:
-    """The tokens of all model calls that were answered."""
-    return sum(
-        (event.usage for event in events if isinstance(event, ModelCall) and event.reply and event.usage), Usage()
-    )
-
-
-def total_cost(events: Iterable[Event]) -> Decimal | None:
-    """The cost of all model calls that were answered; None where one of them is unknown."""
-    costs = [event.cost_usd for event in events if isinstance(event, ModelCall) and event.reply is not None]
-    return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
 
 
 class _Writer:
@@ -68,7 +57,9 @@ class _Writer:
         prices: Mapping[str, Price],
         standings: Sequence[Standing],
         listed: Mapping[str, tuple[str, ...]],
+        at: datetime | None,
     ) -> None:
+        self._at = at
         self._listed = listed
         self._turns = turns
         self._prices = prices
@@ -114,7 +105,7 @@ class _Writer:
     def _model_call(self, placed: Placed, number: int) -> ModelCall:
         call, last = placed.call, placed.call.last
         request, reply, usage = call.request, call.reply, last.usage
-        price = find_price(reply.model, self._prices) or find_price(request.model, self._prices) if reply else None
+        cost = self._cost(last, reply, usage) if reply and usage else Cost(None)
         return ModelCall(
             turn=last.number,
             polls=tuple(number for number, _ in last.polls),
@@ -135,11 +126,19 @@ class _Writer:
             unread=reply.unread if reply else (),
             stop=reply.stop if reply else None,
             usage=usage,
-            cost_usd=cost_of(usage, price) if reply and usage and price else None,
+            usage_unknown=_unknown_usage(last) if usage is None else "",
+            cost_usd=cost.usd,
+            cost_unknown=cost.unknown,
             error=last.error,
             started=last.exchange.started,
             duration=last.ended - last.exchange.started,
         )
+
+    def _cost(self, last: Attempt, reply: ModelReply, usage: Usage) -> Cost:
+        models = [model for model in (reply.model, last.request.model) if model]
+        paid = paid_tools(reply.message)
+        terms = Terms(last.exchange.request.uri, self._at, reply.terms, paid)
+        return cost_of(usage, models or [""], self._prices, terms)
 
     def _said_anew(self, placed: Placed) -> tuple[Message, ...]:
         """What the request adds, without what the user's turn and the tool calls already show."""
@@ -149,6 +148,13 @@ class _Writer:
             for message in placed.fresh
             if not isinstance(message, ToolResult) and not (isinstance(message, UserMessage) and message.text == said)
         )
+
+
+def _unknown_usage(attempt: Attempt) -> str:
+    """Why a reply's usage is unknown; empty where there is no reply."""
+    if attempt.reply is None:
+        return ""
+    return "was not read to its end" if attempt.error is not None else attempt.reply.usage_unknown
 
 
 def _listed(attempts: Iterable[Attempt]) -> dict[str, tuple[str, ...]]:
@@ -177,6 +183,7 @@ def _http_call(number: int, exchange: Exchange) -> HttpCall:
         uri=exchange.request.uri,
         status=exchange.response.status,
         model_api=api,
+        takes_tokens=answered and takes_tokens(api),
         hides_tools=answered and can_call_tools(api),
         started=exchange.started,
         duration=exchange.duration,

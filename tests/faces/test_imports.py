@@ -31,7 +31,7 @@ HEAVY = {"_pytest", "anthropic", "httpx", "hypothesis", "openai", "playwright", 
 ROOMS = {"harness.plain", "harness.plugin", "harness.items", "harness.providers.simulated", "harness.service"}
 """Rooms of ours that a replay has no use for."""
 SDKS = "import sys, anthropic, httpx2, openai, pydantic; httpx2.AsyncClient(); print(*sys.modules)"
-OURS = {"_time_machine", "harness", "regex", "time_machine", "yaml"}
+OURS = {"_time_machine", "genai_prices", "harness", "regex", "time_machine", "yaml"}
 """All that a replay may load before its first result, beside what the SDKs, a client of theirs and Pydantic load."""
 LATE = {"harness.reporting", "jinja2"}
 """What has its use only once all has run."""

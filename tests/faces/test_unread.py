@@ -70,10 +70,10 @@ FAILED, ERRORED, PASSED = "failed", "errored", "passed"
 OUTCOMES = {
     "second choice": (FAILED, "not called refund: turn 1: refund() must not happen"),
     "left early": (FAILED, "not called refund: turn 1: refund() must not happen"),
-    "cut short": (FAILED, "limit tool_calls: unknown: at least 0 tool_calls; turn 1 holds a call of `refund` whose"),
+    "cut short": (FAILED, "limit tool_calls: unknown: turn 1 holds a call of `refund` whose"),
     "unknown item": (FAILED, "limit tool_calls: unknown: at least 1 tool_calls; turn 1 holds an output item of type"),
-    "queued": (FAILED, "limit tool_calls: unknown: at least 0 tool_calls; turn 1 holds a background response"),
-    "gemini": (FAILED, "limit tool_calls: unknown: at least 0 tool_calls; turn 1 is a call of an API that is not read"),
+    "queued": (FAILED, "limit tool_calls: unknown: turn 1 holds a background response"),
+    "gemini": (FAILED, "limit tool_calls: unknown: turn 1 is a call of an API that is not read"),
     "embeddings": (FAILED, "not called refund: the agent made no model call"),
 }
 

@@ -91,7 +91,7 @@ def test_a_conversation_in_the_terminal_says_all_of_it() -> None:
         assert said in text, text
     unknown = Conversation(number=5, role=Role.UNKNOWN, name="", ground="nothing shows how it belongs to the others")
     assert "Conversation 5\n  ? its place is unknown: nothing shows" in render_conversation([unknown])
-    assert "at least 3,485 tokens" in build_view(threaded_results(), None).summary
+    assert "unknown tokens · unknown cost" in build_view(threaded_results(), None).summary
     assert "4 conversations" in trace_facts(threaded_trace())
 
 

@@ -14,6 +14,7 @@ from harness.records.trace import (
     Trace,
     UserTurn,
 )
+from harness.wire.sums import total_cost, total_usage
 from tests.reporting.desk import SECOND, gather, make_trace, model_call, passed_case, tool
 
 __all__ = ["threaded_results", "threaded_trace"]
@@ -100,6 +101,7 @@ def threaded_trace() -> Trace:
             uri="https://api.openai.com/v1/embeddings",
             status=200,
             model_api="embeddings",
+            takes_tokens=True,
             started=7 * second,
             duration=second // 10,
         ),
@@ -111,5 +113,7 @@ def threaded_trace() -> Trace:
 def threaded_results() -> Results:
     """A run of this one trial."""
     run, compared = passed_case("travel/plan")
-    trial = run.trials[0].model_copy(update={"trace": threaded_trace()})
+    trace = threaded_trace()
+    sums = {"usage": total_usage(trace.events), "cost_usd": total_cost(trace.events)}
+    trial = run.trials[0].model_copy(update={"trace": trace.model_copy(update=sums)})
     return gather([(run.model_copy(update={"trials": (trial,)}), compared)])

@@ -143,19 +143,37 @@ def test_unknown_cost_never_passes_a_cost_limit() -> None:
     (score,) = check_limits(Limits.model_validate({"cost_usd": "1.00"}), make_trace(cost=None))
     assert score.status is ScoreStatus.FAILED
     assert score.value is None
-    assert "price of gpt-5-mini" in score.reason
+    assert score.reason == "unknown: turn 1: give the price of gpt-5-mini in [tool.harness.prices]"
 
 
 def test_unknown_usage_never_passes_a_limit() -> None:
     """Where a reply does not say what it took, neither its tokens nor its cost count as 0."""
     trace = make_trace(cost=None)
-    silent = tuple(
-        event.model_copy(update={"usage": None}) if isinstance(event, ModelCall) else event for event in trace.events
-    )
+    unsaid = {"usage": None, "usage_unknown": "says no usage"}
+    silent = tuple(event.model_copy(update=unsaid) if isinstance(event, ModelCall) else event for event in trace.events)
     limits = Limits.model_validate({"tokens": 1_000_000, "cost_usd": "1.00"})
     for score in check_limits(limits, trace.model_copy(update={"events": silent})):
         assert (score.status, score.value) == (ScoreStatus.FAILED, None)
-        assert "a reply of gpt-5-mini says no usage" in score.reason
+        assert score.reason == "unknown: the reply of gpt-5-mini in turn 1 says no usage"
+
+
+def test_what_is_known_may_exceed_a_limit_that_is_unknown() -> None:
+    """Two calls took 240 tokens and 0.02 dollars, and there is one of an API that is not read."""
+    trace = make_trace(("refund", {}))
+    unread = HttpCall(
+        turn=9, method="POST", uri="https://x", status=200, model_api="rerank", takes_tokens=True, started=0, duration=0
+    )
+    trace = trace.model_copy(update={"events": (*trace.events, unread)})
+    limits = Limits.model_validate({"tokens": 239, "cost_usd": "0.01"})
+    reasons = [(score.value, score.reason) for score in check_limits(limits, trace)]
+    assert reasons == [(0.0, "at least 240 tokens, limit 239"), (0.0, "at least 0.02 cost_usd, limit 0.01")]
+    limits = Limits.model_validate({"tokens": 240, "cost_usd": "0.02"})
+    rest = "turn 9 is a call of an API that is not read (rerank)"
+    reasons = [(score.value, score.reason) for score in check_limits(limits, trace)]
+    assert reasons == [
+        (None, f"unknown: at least 240 tokens; {rest}"),
+        (None, f"unknown: at least 0.02 cost_usd; {rest}"),
+    ]
 
 
 HIDDEN = "turn 9 is a call of an API that is not read (Gemini)"
@@ -205,15 +223,15 @@ def test_what_was_not_read_passes_no_check(score: Score, status: ScoreStatus) ->
 @pytest.mark.parametrize(
     ("limits", "trace", "value", "reason"),
     [
-        ({"tool_calls": 3}, hiding(make_trace()), None, f"unknown: at least 0 tool_calls; {HIDDEN}"),
-        ({"tool_calls": 1}, hiding(make_trace(*[("refund", {})] * 2)), 0.0, "2 tool_calls, limit 1"),
+        ({"tool_calls": 3}, hiding(make_trace()), None, f"unknown: {HIDDEN}"),
+        ({"tool_calls": 1}, hiding(make_trace(*[("refund", {})] * 2)), 0.0, "at least 2 tool_calls, limit 1"),
         ({"model_calls": 3}, hiding(make_trace()), None, f"unknown: at least 1 model_calls; {HIDDEN}"),
-        ({"model_calls": 1}, hiding(make_trace(("refund", {}))), 0.0, "2 model_calls, limit 1"),
+        ({"model_calls": 1}, hiding(make_trace(("refund", {}))), 0.0, "at least 2 model_calls, limit 1"),
         (
             {"tool_calls": 1},
             breaking(make_trace(), "refund"),
             None,
-            "unknown: at least 0 tool_calls; turn 7 broke off after a call of refund had arrived",
+            "unknown: turn 7 broke off after a call of refund had arrived",
         ),
     ],
 )

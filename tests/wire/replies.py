@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
-from harness.records.message import Api, Usage
+from harness.records.message import Api
 from harness.records.trace import ModelCall, ToolCalled, Trace
+from harness.wire.sums import total_cost, total_usage
 from harness.wire.trace import read_events
 
 __all__ = ["answered", "called", "chunk", "function_call", "model_call", "responds", "sse", "traced"]
@@ -72,7 +73,15 @@ def responds(output: Sequence[dict[str, Any]], status: str = "completed", **more
 def traced(*exchanges: Exchange) -> Trace:
     """The trace of a trial with one user turn."""
     events = read_events([(each, 1) for each in exchanges], ["Please."], {})
-    return Trace(run_id="0", events=events, outputs=("Done.",), state=None, usage=Usage(), cost_usd=None, duration=0)
+    return Trace(
+        run_id="0",
+        events=events,
+        outputs=("Done.",),
+        state=None,
+        usage=total_usage(events),
+        cost_usd=total_cost(events),
+        duration=0,
+    )
 
 
 def model_call(trace: Trace) -> ModelCall:

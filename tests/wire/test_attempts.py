@@ -10,7 +10,8 @@ import pytest
 from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.message import Usage
 from harness.records.trace import Event, ModelCall
-from harness.wire.trace import read_events, total_cost, total_usage
+from harness.wire.sums import known_usage, total_cost, total_usage, unknown_tokens
+from harness.wire.trace import read_events
 from tests.wire.talking import SECOND, calls_in, exchange, says, user
 
 HELLO = [user("Hello.")]
@@ -107,7 +108,7 @@ def stream(*events: dict[str, Any], at: float, ending: Ending) -> Exchange:
 
 
 def test_a_cut_stream_is_a_failed_attempt_with_what_it_had_reported() -> None:
-    """Tokens that a broken stream had reported stand with the attempt, and are in no sum."""
+    """Tokens that a broken stream had reported stand with the attempt; what it took in the end, nobody knows."""
     start = {
         "type": "message_start",
         "message": {"id": "m", "model": "claude-sonnet-4-5", "usage": {"input_tokens": 1200, "output_tokens": 1}},
@@ -125,7 +126,8 @@ def test_a_cut_stream_is_a_failed_attempt_with_what_it_had_reported() -> None:
     (call,) = calls_in(events)
     assert call.attempts[0].usage == Usage(input_tokens=1200, output_tokens=1)
     assert "ended cut" in call.attempts[0].error
-    assert total_usage(events) == call.usage == Usage(input_tokens=1200, output_tokens=5)
-    assert total_cost(events) == call.cost_usd
+    assert known_usage(events) == call.usage == Usage(input_tokens=1200, output_tokens=5)
+    assert (total_usage(events), total_cost(events)) == (None, None)
+    assert unknown_tokens(events) == ("turn 1 broke off after it had begun to answer",)
     (alone,) = calls_in(read_events(played[:1], ["Hello."], {}))
-    assert (alone.usage, alone.cost_usd, total_usage([alone])) == (call.attempts[0].usage, None, Usage())
+    assert (alone.usage, alone.cost_usd, total_usage([alone])) == (call.attempts[0].usage, None, None)

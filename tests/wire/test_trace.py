@@ -10,7 +10,8 @@ from harness.records.exchange import Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.message import AssistantMessage
 from harness.records.price import Price
 from harness.records.trace import HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
-from harness.wire.trace import read_events, total_cost
+from harness.wire.sums import total_cost
+from harness.wire.trace import read_events
 
 CALLS = [
     {"id": "call_a", "type": "function", "function": {"name": "find", "arguments": '{"id": "1"}'}},

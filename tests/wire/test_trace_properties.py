@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from harness.records.exchange import Exchange, HttpRequest
 from harness.records.message import Usage
 from harness.records.trace import Conversation, Event, HttpCall, ModelCall, Role
-from harness.wire.trace import read_events, total_cost, total_usage
+from harness.wire.sums import total_cost, total_usage
+from harness.wire.trace import read_events
 from tests.wire.talking import asks, exchange, says, tool_result, user
 
 AGENTS: list[dict[str, Any]] = [

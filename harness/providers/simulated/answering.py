@@ -85,9 +85,11 @@ class Answering:
         text = variants[(start + turns) % len(variants)]
         cut = rule.cut if rule.cut and _strikes(rule.cut.times, met) else None
         stop = _STOPS[rule.stop] if rule.stop else StopReason.TOOL_CALLS if rule.call else StopReason.END
-        output = count_tokens(text, rule.call)
-        usage = Usage(input_tokens=_count_input(request), output_tokens=output)
         scripted = rule.usage.model_dump(exclude_none=True)
+        usage = Usage(  # of which what is scripted is a part
+            input_tokens=max(_count_input(request), scripted.get("cached_input_tokens", 0)),
+            output_tokens=count_tokens(text, rule.call) + scripted.get("reasoning_tokens", 0),
+        )
         return Reply(
             ids=Identifiers(f"{self._seed}\x1f{conversation}\x1f{number}\x1f{met}"),
             model=dated(request.model),
