@@ -125,6 +125,9 @@ class ModelCall(Record):
     """The user turn that it belongs to."""
     api: Api
     model: str
+    """The model that was asked for; with Azure the deployment, which the path may name."""
+    answered_by: str = Field(default="", exclude_if=operator.not_)
+    """The model that the reply names, where a deployment or nothing was asked for."""
     sent: tuple[Message, ...]
     """The messages that no earlier call of this conversation had sent or received."""
     tools: tuple[str, ...] = ()
@@ -190,6 +193,8 @@ class HttpCall(Record):
     method: str
     uri: str
     status: int
+    redirected_to: str = Field(default="", exclude_if=operator.not_)
+    """Where the same request was sent next; it is a model call there, where that is a model API."""
     model_api: str = Field(default="", exclude_if=operator.not_)
     """The model API that it is a call of and that we do not read; its tokens and cost are in no sum."""
     started: Nanoseconds

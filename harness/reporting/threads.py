@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.records.trace import Conversation, Event, FailedAttempt, ModelCall, Role
+from harness.reporting.pieces import pieces_of
 from harness.reporting.wording import count, duration, tokens
 
 __all__ = ["Threads", "attempts_summary", "describe_attempts"]
@@ -93,7 +94,7 @@ def attempts_summary(call: ModelCall) -> str:
 
 
 def describe_attempts(call: ModelCall) -> tuple[str, ...]:
-    """A line for each failed attempt: when, how long, why, and what the provider asked for."""
+    """A text for each failed attempt: when, how long, why, what the provider asked for, what had arrived."""
     lines = []
     for attempt in call.attempts:
         parts = [f"at {duration(attempt.started)}, after {duration(attempt.duration)}: {attempt.error}"]
@@ -101,8 +102,17 @@ def describe_attempts(call: ModelCall) -> tuple[str, ...]:
             parts.append(f"the provider asked to wait {duration(attempt.retry_after)}")
         if attempt.usage is not None:
             parts.append(f"it had reported {tokens(attempt.usage)}, which are in no sum")
-        lines.append("; ".join(parts))
+        lines.append("; ".join(parts) + _arrived(attempt))
     return tuple(lines)
+
+
+def _arrived(attempt: FailedAttempt) -> str:
+    """What of an attempt's reply had arrived, on lines of its own."""
+    if attempt.reply is None:
+        return ""
+    pieces = pieces_of(attempt.reply, whole=True)
+    said = [f"{piece.label}: {piece.text}" if piece.label else piece.text for piece in pieces] or [attempt.reply.text]
+    return "\nhad arrived: " + "\n".join(said)
 
 
 def _status(attempt: FailedAttempt) -> str:

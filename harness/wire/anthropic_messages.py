@@ -22,6 +22,7 @@ from harness.records.message import (
     UserMessage,
 )
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import anthropic_parts
 from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
 from harness.wire.shapes import compact, count_at, drop_format, items_at, object_at, objects_at, text_at, without_nulls
@@ -220,7 +221,8 @@ def _read_assistant(blocks: Sequence[JsonValue]) -> AssistantMessage:
         for block in blocks
         if isinstance(block, dict) and block.get("type") == "tool_use"
     )
-    return AssistantMessage(text=text, tool_calls=calls, raw=() if _is_plain(blocks) else tuple(blocks))
+    raw = () if _is_plain(blocks) else tuple(blocks)
+    return AssistantMessage(text=text, tool_calls=calls, parts=anthropic_parts(blocks), raw=raw)
 
 
 def _read_arguments(block: JsonObject) -> str:

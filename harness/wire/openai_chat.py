@@ -14,13 +14,13 @@ from harness.records.message import (
     ModelRequest,
     OutputSchema,
     StopReason,
-    ToolCall,
     ToolDefinition,
     ToolResult,
     Usage,
     UserMessage,
 )
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import chat_calls, chat_parts
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, object_at, objects_at, text_at, without_nulls
@@ -94,7 +94,7 @@ def read_reply(body: JsonValue) -> ModelReply:
         raise broken_reply("it holds no choice with a message")
     raw = object_at(choice, "message")
     refusal = text_at(raw, "refusal")
-    calls = _read_calls(raw)
+    calls = chat_calls(raw)
     stop = _STOPS.get(text_at(choice, "finish_reason"), StopReason.OTHER)
     if refusal:
         stop = StopReason.REFUSAL
@@ -103,7 +103,9 @@ def read_reply(body: JsonValue) -> ModelReply:
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
-        message=AssistantMessage(text=join_text(raw.get("content"), "") or refusal, tool_calls=calls),
+        message=AssistantMessage(
+            text=join_text(raw.get("content"), "") or refusal, tool_calls=calls, parts=chat_parts(raw)
+        ),
         stop=stop,
         usage=read_usage(body),
     )
@@ -169,33 +171,18 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
     for item in items:
         role = text_at(item, "role")
         content = item.get("content") if isinstance(item, dict) else None
-        if role == "assistant":
-            calls = _read_calls(item)
+        if role == "assistant" and isinstance(item, dict):
+            calls = chat_calls(item)
             names |= {call.id: call.name for call in calls}
             text = join_text(content, "") or text_at(item, "refusal")
-            messages.append(AssistantMessage(text=text, tool_calls=calls))
-        elif role == "tool":
+            messages.append(AssistantMessage(text=text, tool_calls=calls, parts=chat_parts(item)))
+        elif role in ("tool", "function"):
             call_id = text_at(item, "tool_call_id")
-            name = names.get(call_id, "")
+            name = names.get(call_id) or text_at(item, "name")
             messages.append(ToolResult(call_id=call_id, name=name, content=join_text(content, "\n")))
         else:
             messages.append(UserMessage(text=join_text(content, "\n")))
     return tuple(messages)
-
-
-def _read_calls(message: JsonValue) -> tuple[ToolCall, ...]:
-    calls = []
-    for item in objects_at(message, "tool_calls"):
-        custom = object_at(item, "custom")
-        function = object_at(item, "function")
-        calls.append(
-            ToolCall(
-                id=text_at(item, "id"),
-                name=text_at(function, "name") or text_at(custom, "name"),
-                arguments=text_at(function, "arguments") or text_at(custom, "input"),
-            )
-        )
-    return tuple(calls)
 
 
 def _read_tool(item: JsonObject) -> ToolDefinition:

@@ -21,14 +21,16 @@ from harness.records.message import (
     ModelRequest,
     OutputSchema,
     StopReason,
-    ToolCall,
     ToolDefinition,
     ToolResult,
     Usage,
     UserMessage,
 )
+from harness.wire.client_items import client_call, client_result, client_words
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import responses_parts
 from harness.wire.prompts import join_text, take_system_prompt
+from harness.wire.provider_tools import is_provider_tool
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
 
@@ -101,7 +103,7 @@ def read_reply(body: JsonValue) -> ModelReply:
     if not items and body.get("status") == "completed":
         raise broken_reply("it is completed and holds no output")
     kept = items if body.get("store") is True else [item for given in items for item in _detach(given)]
-    message = _read_assistant(kept)
+    message = _read_assistant(kept).model_copy(update={"parts": responses_parts(items)})
     return ModelReply(
         id=text_at(body, "id"),
         model=text_at(body, "model"),
@@ -185,16 +187,16 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
             messages.append(message)
             pending.clear()
 
+    ran = {text_at(item, "call_id") for item in items if isinstance(item, dict) and is_provider_tool(item)}
     for item in items:
-        kind = text_at(item, "type")
-        if kind.endswith("_call_output"):
+        result = client_result(item) if isinstance(item, dict) else None
+        words = client_words(item) if isinstance(item, dict) else None
+        if result is not None and result.call_id not in ran:
             close()
-            call_id = text_at(item, "call_id")
-            content = join_text(item.get("output"), "\n") if isinstance(item, dict) else ""
-            messages.append(ToolResult(call_id=call_id, name=names.get(call_id, ""), content=content))
-        elif text_at(item, "role") not in ("", "assistant"):
+            messages.append(result.model_copy(update={"name": names.get(result.call_id, "")}))
+        elif words is not None:
             close()
-            messages.append(UserMessage(text=join_text(item.get("content") if isinstance(item, dict) else None, "\n")))
+            messages.append(words)
         else:
             pending.append(item)
     close()
@@ -205,14 +207,12 @@ def _read_assistant(items: Sequence[JsonValue]) -> AssistantMessage:
     calls = []
     texts = []
     for item in items:
-        kind = text_at(item, "type")
-        if kind in ("function_call", "custom_tool_call"):
-            arguments = text_at(item, "arguments") or text_at(item, "input")
-            calls.append(ToolCall(id=text_at(item, "call_id"), name=text_at(item, "name"), arguments=arguments))
+        if call := client_call(item) if isinstance(item, dict) else None:
+            calls.append(call)
         elif text_at(item, "role") == "assistant" and isinstance(item, dict):
             texts.append(_message_text(item.get("content")))
     raw = () if _is_plain(items) else tuple(items)
-    return AssistantMessage(text="".join(texts), tool_calls=tuple(calls), raw=raw)
+    return AssistantMessage(text="".join(texts), tool_calls=tuple(calls), parts=responses_parts(items), raw=raw)
 
 
 def _message_text(content: JsonValue) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import JsonValue
 
@@ -19,7 +21,11 @@ from harness.wire.prices import cost_of, find_price
 from harness.wire.provider_tools import provider_tools
 from harness.wire.relations import Standing, relate
 
-__all__ = ["read_events", "total_cost", "total_usage"]
+__all__ = ["in_order", "read_events", "total_cost", "total_usage"]
+
+_REDIRECTS = (307, 308)
+"""The two with which a client sends the same method and body again."""
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
 
 
 def read_events(
@@ -36,11 +42,12 @@ def read_events(
     """
     attempts: list[Attempt] = []
     others: list[tuple[int, HttpCall]] = []
-    ordered = sorted(played, key=lambda each: (each[1], each[0].started))
+    ordered = in_order(played)
     for number, (exchange, user_turn) in enumerate(ordered, 1):
-        attempt = read_attempt(number, user_turn, exchange)
+        went_to = _redirected_to(ordered, number - 1)
+        attempt = None if went_to else read_attempt(number, user_turn, exchange)
         if attempt is None:
-            others.append((user_turn, _http_call(number, exchange)))
+            others.append((user_turn, _http_call(number, exchange, went_to)))
         else:
             attempts.append(attempt)
     placed = find_conversations(fold_retries(attempts), turns)
@@ -49,6 +56,11 @@ def read_events(
     for number in sorted(first):
         writer.add(first[number])
     return writer.finish()
+
+
+def in_order(played: Iterable[tuple[Exchange, int]]) -> list[tuple[Exchange, int]]:
+    """Exchanges with their user turns as events number them, from 1: by turn, then by when they were sent."""
+    return sorted(played, key=lambda each: (each[1], each[0].started))
 
 
 def total_usage(events: Iterable[Event]) -> Usage:
@@ -103,14 +115,16 @@ class _Writer:
             self._events.append(SystemPrompt(text=call.request.system, conversation=number))
         event = self._model_call(placed, number)
         self._events.append(event)
-        if event.reply is not None:
+        if event.reply is not None and event.error is None:
             self._events.extend(provider_tools(event.reply, event.tools, event.turn))
         self._events.extend(_tool_called(use, event.turn) for use in placed.tools)
 
     def _model_call(self, placed: Placed, number: int) -> ModelCall:
         call, last = placed.call, placed.call.last
         request, reply, usage = call.request, call.reply, last.usage
-        price = find_price(reply.model, self._prices) or find_price(request.model, self._prices) if reply else None
+        deployment = _deployment(last.exchange.request.uri)
+        model = request.model or deployment
+        price = find_price(reply.model, self._prices) or find_price(model, self._prices) if reply else None
         return ModelCall(
             turn=last.number,
             conversation=number,
@@ -119,7 +133,8 @@ class _Writer:
             attempts=tuple(attempt.failed() for attempt in call.attempts[:-1]),
             user_turn=last.user_turn,
             api=last.api,
-            model=request.model,
+            model=model,
+            answered_by=reply.model if reply and (deployment or not model) else "",
             sent=self._said_anew(placed),
             tools=tuple(tool.name for tool in request.tools),
             streamed=request.stream,
@@ -136,20 +151,46 @@ class _Writer:
     def _said_anew(self, placed: Placed) -> tuple[Message, ...]:
         """What the request adds, without what the user's turn and the tool calls already show."""
         said = self._turns[self._user_turn - 1] if self._user_turn else None
+        unasked = {id(result) for result in placed.unasked}
         return tuple(
             message
             for message in placed.fresh
-            if not isinstance(message, ToolResult) and not (isinstance(message, UserMessage) and message.text == said)
+            if not (isinstance(message, UserMessage) and message.text == said)
+            and not (isinstance(message, ToolResult) and id(message) not in unasked)
         )
 
 
-def _http_call(number: int, exchange: Exchange) -> HttpCall:
+def _redirected_to(ordered: Sequence[tuple[Exchange, int]], index: int) -> str:
+    """The place to which an exchange was redirected and the same request then sent; empty for none."""
+    exchange, user_turn = ordered[index]
+    sent, answer = exchange.request, exchange.response
+    if answer.status not in _REDIRECTS:
+        return ""
+    place = dict(answer.headers).get("location")
+    target = urljoin(sent.uri, place) if place else None
+    for later, turn in ordered[index + 1 :]:
+        again = later.request
+        same = (again.method, again.body) == (sent.method, sent.body) and again.uri != sent.uri
+        over = exchange.started + exchange.duration <= later.started
+        if turn == user_turn and same and over and target in (None, again.uri):
+            return again.uri
+    return ""
+
+
+def _deployment(uri: str) -> str:
+    """The deployment that a path of Azure names; empty for any other."""
+    found = _DEPLOYMENT.search(urlsplit(uri).path)
+    return unquote(found[1]) if found else ""
+
+
+def _http_call(number: int, exchange: Exchange, redirected_to: str) -> HttpCall:
     return HttpCall(
         turn=number,
         method=exchange.request.method,
         uri=exchange.request.uri,
         status=exchange.response.status,
-        model_api=name_model_api(exchange.request.uri),
+        redirected_to=redirected_to,
+        model_api="" if redirected_to else name_model_api(exchange.request.uri),
         started=exchange.started,
         duration=exchange.duration,
     )

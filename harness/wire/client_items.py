@@ -1,0 +1,55 @@
+"""Reads the Responses items that are the client's to answer or to send, beside messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.records.base import JsonObject
+from harness.records.message import ToolCall, ToolResult, UserMessage
+from harness.wire.notes import describe_note
+from harness.wire.prompts import join_text
+from harness.wire.provider_tools import is_provider_tool, is_result, result_text, tool_name
+from harness.wire.shapes import compact, text_at
+
+__all__ = ["client_call", "client_result", "client_words"]
+
+_CALLS: Mapping[str, Sequence[str]] = {
+    "apply_patch_call": ("operation",),
+    "computer_call": ("actions", "action"),
+    "custom_tool_call": ("input",),
+    "function_call": ("arguments",),
+    "local_shell_call": ("action",),
+    "shell_call": ("action",),
+    "tool_search_call": ("arguments",),
+}
+"""The calls by type, and where their arguments are."""
+_WORDS = ("additional_tools", "mcp_approval_response")
+"""What a client says beside messages."""
+
+
+def client_call(item: JsonObject) -> ToolCall | None:
+    """The call of a tool that the client runs; None for any other item."""
+    kind = text_at(item, "type")
+    if kind not in _CALLS or is_provider_tool(item):
+        return None
+    given = next((item[key] for key in _CALLS[kind] if item.get(key)), "")
+    arguments = given if isinstance(given, str) else compact(given)
+    return ToolCall(id=text_at(item, "call_id"), name=tool_name(item), arguments=arguments)
+
+
+def client_result(item: JsonObject) -> ToolResult | None:
+    """What a tool that the client ran gave back; None for any other item."""
+    if not is_result(item) or item.get("execution") == "server":
+        return None
+    content = join_text(item["output"], "\n") if item.get("output") else result_text(item)
+    failed = item.get("status") == "failed"
+    return ToolResult(call_id=text_at(item, "call_id"), content=content, is_error=failed)
+
+
+def client_words(item: JsonObject) -> UserMessage | None:
+    """What the client says in the user's or its own name; None for what is the model's."""
+    if text_at(item, "type") in _WORDS:
+        return UserMessage(text=describe_note(item))
+    if text_at(item, "role") in ("", "assistant"):
+        return None
+    return UserMessage(text=join_text(item.get("content"), "\n"))
