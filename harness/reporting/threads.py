@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import indent
 
 from harness.records.trace import Conversation, Event, FailedAttempt, ModelCall, Role
 from harness.reporting.pieces import pieces_of
@@ -107,12 +108,12 @@ def describe_attempts(call: ModelCall) -> tuple[str, ...]:
 
 
 def _arrived(attempt: FailedAttempt) -> str:
-    """What of an attempt's reply had arrived, on lines of its own."""
+    """What of an attempt's reply had arrived, on lines of its own, moved in."""
     if attempt.reply is None:
         return ""
     pieces = pieces_of(attempt.reply, whole=True)
     said = [f"{piece.label}: {piece.text}" if piece.label else piece.text for piece in pieces] or [attempt.reply.text]
-    return "\nhad arrived: " + "\n".join(said)
+    return "\n" + indent("\n".join(["had arrived:", *said]), "  ")
 
 
 def _status(attempt: FailedAttempt) -> str:
