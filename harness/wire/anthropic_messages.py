@@ -221,8 +221,9 @@ def _read_assistant(blocks: Sequence[JsonValue]) -> AssistantMessage:
         for block in blocks
         if isinstance(block, dict) and block.get("type") == "tool_use"
     )
-    raw = () if _is_plain(blocks) else tuple(blocks)
-    return AssistantMessage(text=text, tool_calls=calls, parts=anthropic_parts(blocks), raw=raw)
+    if _is_plain(blocks):
+        return AssistantMessage(text=text, tool_calls=calls)
+    return AssistantMessage(text=text, tool_calls=calls, parts=anthropic_parts(blocks), raw=tuple(blocks))
 
 
 def _read_arguments(block: JsonObject) -> str:

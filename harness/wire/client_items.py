@@ -8,7 +8,7 @@ from harness.records.base import JsonObject
 from harness.records.message import ToolCall, ToolResult, UserMessage
 from harness.wire.notes import describe_note
 from harness.wire.prompts import join_text
-from harness.wire.provider_tools import is_provider_tool, is_result, result_text, tool_name
+from harness.wire.provider_tools import is_provider_tool, result_text, tool_name
 from harness.wire.shapes import compact, text_at
 
 __all__ = ["client_call", "client_result", "client_words"]
@@ -37,13 +37,12 @@ def client_call(item: JsonObject) -> ToolCall | None:
     return ToolCall(id=text_at(item, "call_id"), name=tool_name(item), arguments=arguments)
 
 
-def client_result(item: JsonObject) -> ToolResult | None:
-    """What a tool that the client ran gave back; None for any other item."""
-    if not is_result(item) or item.get("execution") == "server":
-        return None
+def client_result(item: JsonObject, names: Mapping[str, str]) -> ToolResult:
+    """What a tool that the client ran gave back. ``names`` are those of the tools, by the ids of their calls."""
+    call_id = text_at(item, "call_id")
     content = join_text(item["output"], "\n") if item.get("output") else result_text(item)
     failed = item.get("status") == "failed"
-    return ToolResult(call_id=text_at(item, "call_id"), content=content, is_error=failed)
+    return ToolResult(call_id=call_id, name=names.get(call_id, ""), content=content, is_error=failed)
 
 
 def client_words(item: JsonObject) -> UserMessage | None:

@@ -30,7 +30,7 @@ from harness.wire.client_items import client_call, client_result, client_words
 from harness.wire.failures import broken_reply, classify
 from harness.wire.parts import responses_parts
 from harness.wire.prompts import join_text, take_system_prompt
-from harness.wire.provider_tools import is_provider_tool
+from harness.wire.provider_tools import is_provider_tool, is_result
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import count_at, drop_format, items_at, object_at, objects_at, text_at
 
@@ -189,12 +189,10 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
 
     ran = {text_at(item, "call_id") for item in items if isinstance(item, dict) and is_provider_tool(item)}
     for item in items:
-        result = client_result(item) if isinstance(item, dict) else None
-        words = client_words(item) if isinstance(item, dict) else None
-        if result is not None and result.call_id not in ran:
+        if isinstance(item, dict) and is_result(item) and text_at(item, "call_id") not in ran:
             close()
-            messages.append(result.model_copy(update={"name": names.get(result.call_id, "")}))
-        elif words is not None:
+            messages.append(client_result(item, names))
+        elif isinstance(item, dict) and (words := client_words(item)):
             close()
             messages.append(words)
         else:
@@ -211,8 +209,10 @@ def _read_assistant(items: Sequence[JsonValue]) -> AssistantMessage:
             calls.append(call)
         elif text_at(item, "role") == "assistant" and isinstance(item, dict):
             texts.append(_message_text(item.get("content")))
-    raw = () if _is_plain(items) else tuple(items)
-    return AssistantMessage(text="".join(texts), tool_calls=tuple(calls), parts=responses_parts(items), raw=raw)
+    text = "".join(texts)
+    if _is_plain(items):
+        return AssistantMessage(text=text, tool_calls=tuple(calls))
+    return AssistantMessage(text=text, tool_calls=tuple(calls), parts=responses_parts(items), raw=tuple(items))
 
 
 def _message_text(content: JsonValue) -> str:
@@ -229,7 +229,7 @@ def _is_plain(items: Sequence[JsonValue]) -> bool:
         if text_at(item, "role") == "assistant" and number == 0:
             content = item.get("content")
             parts = objects_at(item, "content")
-            one_text = len(parts) == 1 and not parts[0].get("annotations")
+            one_text = len(parts) == 1 and parts[0].get("type") != "refusal" and not parts[0].get("annotations")
             if not item.keys() <= _PLAIN_MESSAGE or not (isinstance(content, str) or one_text):
                 return False
         elif item.get("type") != "function_call" or not item.keys() <= _PLAIN_CALL:

@@ -25,11 +25,14 @@ _FLAT_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Where servers of Chat Completions put reasoning: DeepSeek and vLLM, OpenRouter and Groq, Ollama."""
 _LISTED_THOUGHTS = ("reasoning_details", "thinking_blocks")
 """The same as a list: OpenRouter, LiteLLM."""
+_BESIDE_TEXT = (*_FLAT_THOUGHTS, *_LISTED_THOUGHTS, "annotations", "audio", "images", "refusal")
 _THOUGHT_TEXTS = ("text", "summary", "thinking")
 
 
 def chat_parts(message: JsonObject) -> tuple[Part, ...]:
     """The parts of a Chat Completions message: thoughts, text, sources, refusal, media, then tool calls."""
+    if not isinstance(message.get("content"), list) and not any(message.get(key) for key in _BESIDE_TEXT):
+        return ()  # as nearly all messages, and each request repeats them
     parts = [*_chat_thoughts(message), *_content_parts(message.get("content"))]
     parts += _notes_on(objects_at(message, "annotations"))
     if refusal := text_at(message, "refusal"):
