@@ -11,7 +11,7 @@ from harness.wire.prompts import join_text
 from harness.wire.provider_tools import is_provider_tool, result_text, tool_name
 from harness.wire.shapes import compact, text_at
 
-__all__ = ["client_call", "client_result", "client_words"]
+__all__ = ["client_call", "client_result", "client_words", "offered_name"]
 
 _CALLS: Mapping[str, Sequence[str]] = {
     "apply_patch_call": ("operation",),
@@ -35,6 +35,13 @@ def client_call(item: JsonObject) -> ToolCall | None:
     given = next((item[key] for key in _CALLS[kind] if item.get(key)), "")
     arguments = given if isinstance(given, str) else compact(given)
     return ToolCall(id=text_at(item, "call_id"), name=tool_name(item), arguments=arguments)
+
+
+def offered_name(name: str, offered: Sequence[str]) -> str:
+    """The name under which a tool was offered: a call of ``computer_use_preview`` says ``computer`` only."""
+    alike = [one for one in offered if one.startswith(name)]
+    is_built_in = f"{name}_call" in _CALLS and name not in offered
+    return alike[0] if is_built_in and len(alike) == 1 else name
 
 
 def client_result(item: JsonObject, names: Mapping[str, str]) -> ToolResult:

@@ -15,6 +15,7 @@ from harness.records.message import Message, ToolResult, Usage, UserMessage
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
 from harness.wire.attempts import Attempt, fold_retries, read_attempt
+from harness.wire.client_items import offered_name
 from harness.wire.conversations import Placed, ToolUse, find_conversations
 from harness.wire.model_apis import name_model_api
 from harness.wire.prices import cost_of, find_price
@@ -117,7 +118,7 @@ class _Writer:
         self._events.append(event)
         if event.reply is not None and event.error is None:
             self._events.extend(provider_tools(event.reply, event.tools, event.turn))
-        self._events.extend(_tool_called(use, event.turn) for use in placed.tools)
+        self._events.extend(_tool_called(use, event) for use in placed.tools)
 
     def _model_call(self, placed: Placed, number: int) -> ModelCall:
         call, last = placed.call, placed.call.last
@@ -196,12 +197,12 @@ def _http_call(number: int, exchange: Exchange, redirected_to: str) -> HttpCall:
     )
 
 
-def _tool_called(use: ToolUse, turn: int) -> ToolCalled:
+def _tool_called(use: ToolUse, asked: ModelCall) -> ToolCalled:
     arguments, not_json = _read_arguments(use.call.arguments)
     return ToolCalled(
-        turn=turn,
+        turn=asked.turn,
         call_id=use.call.id,
-        name=use.call.name,
+        name=offered_name(use.call.name, asked.tools),
         arguments=arguments,
         not_json=not_json,
         result=use.result.content if use.result else None,

@@ -11,6 +11,7 @@ import pytest
 from harness.records.exchange import Exchange, HttpRequest, HttpResponse
 from harness.records.message import AssistantMessage, PartKind, ToolResult, UserMessage
 from harness.records.trace import Event, ModelCall, ToolCalled
+from harness.wire.client_items import offered_name
 from harness.wire.openai_responses import read_reply, read_request
 from harness.wire.provider_tools import provider_tools
 from harness.wire.trace import read_events
@@ -161,6 +162,21 @@ def test_calls_that_ran_at_the_provider(items: list[dict[str, Any]], name: str, 
     """They are no calls of the client, and their results are those of the reply, an image by type and size."""
     (one,) = called(exchange([TASK], *items, DONE))
     assert (one.name, one.arguments, one.result, one.at_provider) == (name, arguments, result, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "offered", "expected"),
+    [
+        ("computer", ["computer_use_preview", "shell"], "computer_use_preview"),
+        ("shell", ["computer", "shell", "shell_2"], "shell"),
+        ("computer", ["computer_a", "computer_b"], "computer"),
+        ("find", ["find_order"], "find"),
+        ("apply_patch", [], "apply_patch"),
+    ],
+)
+def test_a_built_in_tool_goes_by_the_name_that_offered_it(name: str, offered: list[str], expected: str) -> None:
+    """Where one such tool was offered; functions keep the name that the model wrote."""
+    assert offered_name(name, offered) == expected
 
 
 def test_a_history_with_results_of_the_provider_is_one_message() -> None:
