@@ -135,7 +135,7 @@ class _Writer:
             user_turn=last.user_turn,
             api=last.api,
             model=model,
-            answered_by=reply.model if reply and (deployment or not model) else "",
+            answered_by=reply.model if reply and (deployment or not model or _is_azure(last)) else "",
             sent=self._said_anew(placed),
             tools=tuple(tool.name for tool in request.tools),
             streamed=request.stream,
@@ -182,6 +182,11 @@ def _deployment(uri: str) -> str:
     """The deployment that a path of Azure names; empty for any other."""
     found = _DEPLOYMENT.search(urlsplit(uri).path)
     return unquote(found[1]) if found else ""
+
+
+def _is_azure(attempt: Attempt) -> bool:
+    """Whether the model in a request's body may be a deployment, which goes by any name."""
+    return (urlsplit(attempt.exchange.request.uri).hostname or "").endswith(".azure.com")
 
 
 def _http_call(number: int, exchange: Exchange, redirected_to: str) -> HttpCall:

@@ -169,7 +169,13 @@ def moved(one: Exchange, uri: str, *, status: int = 200, to: str = "", started: 
         (AZURE, "", ("tide-desk", "gpt-5-mini-2025-08-07")),
         (AZURE, "tide-desk", ("tide-desk", "gpt-5-mini-2025-08-07")),
         ("https://gateway.example.org/v1/chat/completions", None, ("", "gpt-5-mini-2025-08-07")),
+        (
+            "https://desk.openai.azure.com/openai/v1/chat/completions",
+            "tide-desk",
+            ("tide-desk", "gpt-5-mini-2025-08-07"),
+        ),
         ("https://api.openai.com/v1/chat/completions", "gpt-5-mini", ("gpt-5-mini", "")),
+        ("https://azure.com.example.org/v1/chat/completions", "gpt-5-mini", ("gpt-5-mini", "")),
     ],
 )
 def test_a_deployment_is_the_model(uri: str, body_model: str | None, expected: tuple[str, str]) -> None:
