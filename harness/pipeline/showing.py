@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.cassettes import load_cassette
+from harness.errors import ProviderError
+from harness.records.exchange import Exchange, HttpRequest, HttpResponse
+from harness.records.json_text import indented, read_json
+from harness.records.trace import HttpCall
 from harness.settings import Project
 from harness.store import read_results
-from harness.wire.trace import read_events
+from harness.wire.media import without_media
+from harness.wire.shapes import compact
+from harness.wire.sse import is_event_stream, read_sse
+from harness.wire.trace import in_order, read_events
 
 __all__ = ["show_file"]
 
@@ -29,5 +36,28 @@ def show_file(project: Project, file: Path) -> Iterator[str]:
         judge = f" · judge {metadata.judge}" if metadata.judge else ""
         title = f"{metadata.scenario} · {metadata.case} · trial {metadata.trial}{judge}"
         title += f"\nrecorded {metadata.recorded_at}, {metadata.recorded_from}"
-    events = read_events([(exchange, 0) for exchange in cassette.exchanges], (), project.prices, at=cassette.began)
-    yield f"{title}\n\n{render_conversation(events)}"
+    played = in_order((exchange, 0) for exchange in cassette.exchanges)
+    events = read_events(played, (), project.prices, at=cassette.began)
+    other = {event.turn for event in events if isinstance(event, HttpCall) and not event.redirected_to}
+    bodies = {number: _bodies(exchange) for number, (exchange, _) in enumerate(played, 1) if number in other}
+    yield f"{title}\n\n{render_conversation(events, bodies=bodies)}"
+
+
+def _bodies(exchange: Exchange) -> str:
+    """What an exchange sent and received, for a call that is not read as a conversation."""
+    both = ("sent", exchange.request), ("received", exchange.response)
+    return "\n".join(f"{word}: {shown}" for word, message in both if (shown := _readable(message)))
+
+
+def _readable(message: HttpRequest | HttpResponse) -> str:
+    """A body as a reader can take it: JSON indented, without what is inside images and files."""
+    body, kind = message.body, dict(message.headers).get("content-type", "")
+    try:
+        if is_event_stream(kind, body):
+            return "\n".join(compact(without_media(event)) for event in read_sse(body))
+        return indented(without_media(read_json(body)), 2)
+    except (ValueError, RecursionError, ProviderError):
+        pass
+    text = body.decode(errors="replace")
+    is_text = "\0" not in text and "\ufffd" not in text
+    return text if is_text else f"{kind or 'a body that is no text'}, {len(body):,} bytes"

@@ -129,6 +129,8 @@ class PartKind(StrEnum):
     """A tool that ran at the provider."""
     MEDIA = "media"
     """An image, audio or a file."""
+    NOTE = "note"
+    """What comes with it: a source that it names, a list of tools, a summary of earlier messages, another model."""
     UNREAD = "unread"
     """Content of a type that we do not know."""
 

@@ -104,6 +104,8 @@ class FailedAttempt(Record):
     """How long the provider asked to wait."""
     reply: AssistantMessage | None = Field(default=None, exclude_if=operator.not_)
     """What of a reply had arrived before it broke off; None where nothing had."""
+    unread: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """What of that could not be read, such as a call that was cut short."""
     usage: Usage | None = None
     """What a stream had reported before it broke off. It is no part of the trial's sum."""
 
@@ -127,6 +129,9 @@ class ModelCall(Record):
     """The user turn that it belongs to."""
     api: Api
     model: str
+    """The model that was asked for; with Azure the deployment, which the path may name."""
+    answered_by: str = Field(default="", exclude_if=operator.not_)
+    """The model that the reply names, where a deployment or nothing was asked for."""
     sent: tuple[Message, ...]
     """The messages that no earlier call of this conversation had sent or received."""
     tools: tuple[str, ...] = ()
@@ -199,6 +204,8 @@ class HttpCall(Record):
     method: str
     uri: str
     status: int
+    redirected_to: str = Field(default="", exclude_if=operator.not_)
+    """Where the same request was sent next; it is a model call there, where that is a model API."""
     model_api: str = Field(default="", exclude_if=operator.not_)
     """The model API that it is a call of and that we do not read; its tokens and cost are in no sum."""
     takes_tokens: bool = Field(default=False, exclude_if=operator.not_)

@@ -118,7 +118,7 @@ def _name(step: Step) -> str:
 
 def _key(step: Step) -> tuple[str, ...]:
     title = "" if step.kind is StepKind.MODEL else step.title
-    return (step.kind, title, step.text, step.arguments, step.result, step.problem)
+    return (step.kind, title, step.text, *step.media, step.arguments, step.result, step.problem)
 
 
 def _unequal(before: Sequence[Step], now: Sequence[Step], at: int) -> Iterator[Row]:

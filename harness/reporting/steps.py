@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from harness.records.base import Record
 from harness.records.json_text import indented, read_json
-from harness.records.message import AssistantMessage, Message, ToolResult
+from harness.records.message import AssistantMessage, Message, PartKind, ToolResult
 from harness.records.trace import (
     AgentRaised,
     Conversation,
@@ -23,6 +23,7 @@ from harness.records.trace import (
     Trace,
     UserTurn,
 )
+from harness.reporting.pieces import Piece, pieces_of, reply_pieces
 from harness.reporting.threads import Threads, attempts_summary, describe_attempts
 from harness.reporting.wording import count, duration, money, tokens
 
@@ -59,6 +60,8 @@ class Step(Record):
     facts: tuple[str, ...] = ()
     """Short figures: model, tokens, cost, time."""
     text: str = ""
+    pieces: tuple[Piece, ...] = ()
+    """What a reply consists of, where it is more than its text; then the text is among them."""
     arguments: str = ""
     """A tool call's arguments, as JSON or the raw text."""
     result: str = ""
@@ -72,8 +75,15 @@ class Step(Record):
     """What is to be known of its place: failed attempts, calls at the same time, by what it belongs where it stands."""
     unsure: str = ""
     """What the wire does not tell of its place, one line."""
+    unread: tuple[str, ...] = ()
+    """What of a reply could not be read, a line each."""
     attempts: tuple[str, ...] = ()
     """What failed before it, a line each."""
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """The images, audio and files of a reply."""
+        return tuple(piece.text for piece in self.pieces if piece.kind is PartKind.MEDIA)
 
     @property
     def body(self) -> str:
@@ -81,7 +91,7 @@ class Step(Record):
         if self.kind is StepKind.TOOL:
             parts = [f"arguments: {self.arguments}", f"result: {self.result}" if self.result else "", self.problem]
         else:
-            parts = [self.text, self.problem]
+            parts = [self.text, *self.media, self.problem]
         return "\n".join(part for part in parts if part)
 
 
@@ -195,16 +205,17 @@ def _says_the_same(said: str, output: JsonValue) -> bool:
 
 
 def _sent(message: Message, call: int) -> Step:
-    problem = ""
+    problem, pieces = "", tuple[Piece, ...]()
     if isinstance(message, ToolResult):
         title, text = f"Tool result sent for {message.name or message.call_id}", message.content
         problem = "marked as an error" if message.is_error else ""
     elif isinstance(message, AssistantMessage):
         calls = "\n".join(f"{call.name}({call.arguments})" for call in message.tool_calls)
         title, text = "Sent as the model's words", "\n".join(part for part in (message.text, calls) if part)
+        pieces = pieces_of(message, whole=True) if message.parts else ()
     else:
         title, text = "Sent by the agent", message.text
-    return Step(kind=StepKind.SENT, title=title, call=call, text=text, problem=problem)
+    return Step(kind=StepKind.SENT, title=title, call=call, text=text, pieces=pieces, problem=problem)
 
 
 def _placed(step: Step, conversation: int, threads: Threads) -> Step:
@@ -214,24 +225,36 @@ def _placed(step: Step, conversation: int, threads: Threads) -> Step:
 
 
 def _model(event: ModelCall, threads: Threads) -> Step:
-    facts = [event.model, tokens(event.usage), money(event.cost_usd), duration(event.duration)]
+    facts = [_model_name(event), tokens(event.usage), money(event.cost_usd), duration(event.duration)]
     if event.streamed:
         facts.append("streamed")
     if event.stop is not None and event.stop.value not in ("end", "tool_calls"):
         facts.append(f"stopped: {event.stop.value.replace('_', ' ')}")
     if event.status != 200:
         facts.append(f"status {event.status}")
+    if event.others:
+        facts.append(count(1 + len(event.others), "choice"))
+    arrived = "the reply is not whole: this had arrived" if event.reply and event.error else ""
     return Step(
         kind=StepKind.MODEL,
         title=f"Model call {event.turn}",
         call=event.turn,
         facts=tuple(facts),
         text=event.reply.text if event.reply else "",
+        pieces=reply_pieces(event),
         problem=event.error or ("" if event.reply else "no reply was recorded"),
-        notes=tuple(filter(None, (attempts_summary(event), threads.beside(event.turn), event.linked))),
+        notes=tuple(filter(None, (attempts_summary(event), threads.beside(event.turn), event.linked, arrived))),
         unsure=f"where it belongs is unsure: {event.unsure}" if event.unsure else "",
+        unread=event.unread,
         attempts=describe_attempts(event),
     )
+
+
+def _model_name(event: ModelCall) -> str:
+    """The model that was asked, and the one that answered where the first is a deployment."""
+    if event.answered_by in ("", event.model):
+        return event.model or "unknown model"
+    return f"{event.model}, a deployment of {event.answered_by}" if event.model else event.answered_by
 
 
 def _tool(event: ToolCalled) -> Step:
@@ -259,6 +282,8 @@ def _tool(event: ToolCalled) -> Step:
 
 def _http(event: HttpCall) -> Step:
     facts = [f"status {event.status}", duration(event.duration)]
+    if event.redirected_to:
+        facts.append(f"redirected to {event.redirected_to}")
     if event.model_api:
         facts.append(f"a model API that is not read: {event.model_api}")
     return Step(kind=StepKind.HTTP, title=f"{event.method} {event.uri}", call=event.turn, facts=tuple(facts))

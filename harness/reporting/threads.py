@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import indent
 
 from harness.records.trace import Conversation, Event, FailedAttempt, ModelCall, Role
+from harness.reporting.pieces import pieces_of
 from harness.reporting.wording import count, duration, tokens
 
 __all__ = ["Threads", "attempts_summary", "describe_attempts"]
@@ -93,16 +95,26 @@ def attempts_summary(call: ModelCall) -> str:
 
 
 def describe_attempts(call: ModelCall) -> tuple[str, ...]:
-    """A line for each failed attempt: when, how long, why, and what the provider asked for."""
+    """A text for each failed attempt: when, how long, why, what the provider asked for, what had arrived."""
     lines = []
     for attempt in call.attempts:
         parts = [f"at {duration(attempt.started)}, after {duration(attempt.duration)}: {attempt.error}"]
         if attempt.retry_after is not None:
             parts.append(f"the provider asked to wait {duration(attempt.retry_after)}")
         if attempt.usage is not None:
-            parts.append(f"it had reported {tokens(attempt.usage)}, which are in no sum")
-        lines.append("; ".join(parts))
+            parts.append(f"it had reported {tokens(attempt.usage)}, and what it took in the end is unknown")
+        lines.append("; ".join(parts) + _arrived(attempt))
     return tuple(lines)
+
+
+def _arrived(attempt: FailedAttempt) -> str:
+    """What of an attempt's reply had arrived, on lines of its own, moved in."""
+    if attempt.reply is None:
+        return ""
+    pieces = pieces_of(attempt.reply, whole=True)
+    said = [f"{piece.label}: {piece.text}" if piece.label else piece.text for piece in pieces] or [attempt.reply.text]
+    said += (f"not read: {note}" for note in attempt.unread)
+    return "\n" + indent("\n".join(["had arrived:", *said]), "  ")
 
 
 def _status(attempt: FailedAttempt) -> str:

@@ -65,12 +65,16 @@ def judge_score(verdict: Verdict, status: ScoreStatus, value: float | None, reas
 
 
 def transcript(trace: Trace) -> str:
-    """The conversation as a judge reads it: without ids, times or costs, so that equal conversations judge alike."""
+    """The conversation as a judge reads it: without ids, times or costs, so that equal conversations judge alike.
+
+    Thoughts, tools at the provider, further choices and replies that broke off are left out: the judge marks what the
+    assistant said and did.
+    """
     lines = []
     for event in trace.events:
         if isinstance(event, UserTurn):
             lines.append(f"USER: {event.text}")
-        elif isinstance(event, ModelCall) and event.reply is not None and event.reply.text:
+        elif isinstance(event, ModelCall) and event.reply is not None and event.reply.text and event.error is None:
             lines.append(f"ASSISTANT: {event.reply.text}")
         elif isinstance(event, ToolCalled) and not event.at_provider:
             lines.append(f"ASSISTANT calls {describe(event)}")

@@ -21,6 +21,7 @@ from harness.records.message import (
 )
 from harness.wire.anthropic_stream import NO_JSON, parse_object
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import anthropic_parts
 from harness.wire.prompts import join_text, read_system_blocks
 from harness.wire.schemas import ANTHROPIC, narrow
 from harness.wire.shapes import compact, drop_format, object_at, objects_at, text_at, without_nulls
@@ -219,7 +220,9 @@ def _read_assistant(blocks: Sequence[JsonValue]) -> AssistantMessage:
         for block in blocks
         if isinstance(block, dict) and block.get("type") == "tool_use"
     )
-    return AssistantMessage(text=text, tool_calls=calls, raw=() if _is_plain(blocks) else tuple(blocks))
+    if _is_plain(blocks):
+        return AssistantMessage(text=text, tool_calls=calls)
+    return AssistantMessage(text=text, tool_calls=calls, parts=anthropic_parts(blocks), raw=tuple(blocks))
 
 
 def _read_arguments(block: JsonObject) -> str:

@@ -123,7 +123,7 @@ class _Blocks:
         for number, block in enumerate(self._blocks):
             is_call = text_at(block, "type").endswith("tool_use")
             if is_call and number not in self._ended and parse_object(text_at(block, _PARTIAL)) is None:
-                notes.append(cut_call(text_at(block, "name")))
+                notes.append(cut_call(text_at(block, "name"), text_at(block, _PARTIAL)))
             else:
                 kept.append(_close(block))
         return kept, notes

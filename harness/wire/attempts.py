@@ -71,6 +71,7 @@ class Attempt:
             duration=self.exchange.duration,
             retry_after=None if wait is None else round(wait * 1_000_000_000),
             reply=self.reply.message if self.reply else None,
+            unread=self.reply.unread if self.reply else (),
             usage=_reported_usage(self.exchange),
         )
 

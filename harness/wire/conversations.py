@@ -61,6 +61,8 @@ class Placed:
     linked: str
     unsure: str
     tools: list[ToolUse] = field(default_factory=list)
+    unasked: list[ToolResult] = field(default_factory=list)
+    """Fresh results of calls that no reply in the recording asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,9 +217,12 @@ class _Finder:
                 continue
             waiting = self._open[message.call_id]
             own = [use for use in waiting if use.asked.thread is placed.thread]
-            for use in (own or waiting)[:1]:
-                use.result, use.carried = message, placed
-                waiting.remove(use)
+            use = next(iter(own or waiting), None)
+            if use is None:
+                placed.unasked.append(message)
+                continue
+            use.result, use.carried = message, placed
+            waiting.remove(use)
 
     def _remember(self, placed: Placed, atoms: list[Atom], path: list[int]) -> None:
         reply = placed.call.reply

@@ -40,9 +40,10 @@ def cut_short() -> ProviderError:
     return broken_reply("the stream ends before its last frame")
 
 
-def cut_call(name: str) -> str:
+def cut_call(name: str, arguments: str) -> str:
     """The note on a call that had begun to arrive."""
-    return f"a call of `{name or 'an unnamed tool'}` whose arguments had not all arrived"
+    arrived = f": {arguments}" if arguments else ""
+    return f"a call of `{name or 'an unnamed tool'}` whose arguments had not all arrived{arrived}"
 
 
 def is_whole(arguments: str) -> bool:

@@ -14,15 +14,15 @@ from harness.records.message import (
     ModelRequest,
     OutputSchema,
     StopReason,
-    ToolCall,
     ToolDefinition,
     ToolResult,
     UserMessage,
 )
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import chat_calls, chat_parts
 from harness.wire.prompts import join_text, take_system_prompt
 from harness.wire.schemas import OPENAI, narrow
-from harness.wire.shapes import compact, object_at, objects_at, text_at
+from harness.wire.shapes import object_at, objects_at, text_at
 from harness.wire.usage import billing_terms, read_usage
 
 __all__ = ["PATH", "encode", "read_reply", "read_request"]
@@ -116,7 +116,7 @@ def _message_of(choice: JsonObject) -> JsonObject | None:
 
 def _read_message(message: JsonObject) -> AssistantMessage:
     text = _said(message.get("content")) or text_at(message, "refusal")
-    return AssistantMessage(text=text, tool_calls=_read_calls(message))
+    return AssistantMessage(text=text, tool_calls=chat_calls(message), parts=chat_parts(message))
 
 
 def _said(content: JsonValue) -> str:
@@ -159,11 +159,11 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
     for item in items:
         role = text_at(item, "role")
         content = item.get("content") if isinstance(item, dict) else None
-        if role == "assistant":
-            calls = _read_calls(item)
+        if role == "assistant" and isinstance(item, dict):
+            calls = chat_calls(item)
             names |= {call.id: call.name for call in calls}
-            text = join_text(content, "") or text_at(item, "refusal")
-            messages.append(AssistantMessage(text=text, tool_calls=calls))
+            text = _said(content) or text_at(item, "refusal")
+            messages.append(AssistantMessage(text=text, tool_calls=calls, parts=chat_parts(item)))
         elif role in ("tool", "function"):  # the latter belongs to the calls before `tools`, which have no ids
             call_id = text_at(item, "tool_call_id")
             name = names.get(call_id, "") or text_at(item, "name")
@@ -173,35 +173,10 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def _read_calls(message: JsonValue) -> tuple[ToolCall, ...]:
-    calls = [
-        ToolCall(id=text_at(item, "id"), name=text_at(inner, "name"), arguments=_read_arguments(inner))
-        for item, inner in _calls_of(message)
-        if text_at(inner, "name")
-    ]
-    if name := text_at(legacy := object_at(message, "function_call"), "name"):
-        calls.append(ToolCall(id="", name=name, arguments=_read_arguments(legacy)))
-    return tuple(calls)
-
-
-def _calls_of(message: JsonValue) -> Iterator[tuple[JsonObject, JsonObject]]:
-    """Each tool call, and the part of it that holds its name."""
-    for item in objects_at(message, "tool_calls"):
-        kinds = (text_at(item, "type"), "function", "custom")
-        yield item, next((inner for kind in kinds if (inner := object_at(item, kind))), {})
-
-
-def _read_arguments(inner: JsonObject) -> str:
-    given = inner.get("arguments", inner.get("input"))
-    if isinstance(given, str) or given is None:
-        return given or ""
-    return compact(given)  # some servers send them as an object
-
-
 def _unread_calls(message: JsonObject) -> Iterator[str]:
-    for item, inner in _calls_of(message):
-        if not text_at(inner, "name"):
-            yield f"a tool call of type `{text_at(item, 'type') or 'unknown'}` without a name"
+    for call in objects_at(message, "tool_calls"):
+        if not chat_calls({"tool_calls": [call]}):
+            yield f"a tool call of type `{text_at(call, 'type') or 'unknown'}` without a name"
     if message.get("tool_calls") and not isinstance(message["tool_calls"], list):
         yield "`tool_calls` that are no list"
 

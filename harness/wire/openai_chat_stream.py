@@ -70,11 +70,11 @@ class _Choice:
         """Leave out the calls whose arguments are not whole; a note on each."""
         cut = [call for call in self._calls if not is_whole(_given(call))]
         self._calls = [call for call in self._calls if call not in cut]
-        notes = [cut_call(_name(call)) for call in cut]
+        notes = [cut_call(_name(call), _given(call)) for call in cut]
         legacy = self._message.get("function_call")
         if isinstance(legacy, dict) and not is_whole(text_at(legacy, "arguments")):
             del self._message["function_call"]
-            notes.append(cut_call(text_at(legacy, "name")))
+            notes.append(cut_call(text_at(legacy, "name"), text_at(legacy, "arguments")))
         return notes
 
     def whole(self, index: int) -> JsonObject:

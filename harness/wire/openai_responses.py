@@ -25,9 +25,11 @@ from harness.records.message import (
     ToolResult,
     UserMessage,
 )
-from harness.wire.client_tools import is_client_result, offered_tools, read_client_call, read_result
+from harness.wire.client_items import client_call, client_result, client_words, offered_tools
 from harness.wire.failures import broken_reply, classify
+from harness.wire.parts import responses_parts
 from harness.wire.prompts import join_text, take_system_prompt
+from harness.wire.provider_tools import is_provider_tool, is_result
 from harness.wire.schemas import OPENAI, narrow
 from harness.wire.shapes import drop_format, items_at, object_at, objects_at, text_at
 from harness.wire.usage import billing_terms, read_usage
@@ -133,7 +135,7 @@ def read_reply(body: JsonValue) -> ModelReply:
     if not items and body.get("status") == "completed":
         raise broken_reply("it is completed and holds no output")
     kept = items if body.get("store") is True else [item for given in items for item in _detach(given)]
-    message = _read_assistant(kept)
+    message = _read_assistant(kept).model_copy(update={"parts": responses_parts(items)})
     took = read_usage(body)
     return ModelReply(
         id=text_at(body, "id"),
@@ -210,14 +212,14 @@ def _read_messages(items: Sequence[JsonValue]) -> tuple[Message, ...]:
             messages.append(message)
             pending.clear()
 
+    ran = {text_at(item, "call_id") for item in items if isinstance(item, dict) and is_provider_tool(item)}
     for item in items:
-        if is_client_result(item):
+        if isinstance(item, dict) and is_result(item) and text_at(item, "call_id") not in ran:
             close()
-            call_id = text_at(item, "call_id")
-            messages.append(ToolResult(call_id=call_id, name=names.get(call_id, ""), content=read_result(item)))
-        elif text_at(item, "role") not in ("", "assistant"):
+            messages.append(client_result(item, names))
+        elif isinstance(item, dict) and (words := client_words(item)):
             close()
-            messages.append(UserMessage(text=join_text(item.get("content") if isinstance(item, dict) else None, "\n")))
+            messages.append(words)
         else:
             pending.append(item)
     close()
@@ -228,12 +230,14 @@ def _read_assistant(items: Sequence[JsonValue]) -> AssistantMessage:
     calls = []
     texts = []
     for item in items:
-        if (call := read_client_call(item)) is not None:
+        if call := client_call(item) if isinstance(item, dict) else None:
             calls.append(call)
         elif text_at(item, "role") == "assistant" and isinstance(item, dict):
             texts.append(_message_text(item.get("content")))
-    raw = () if _is_plain(items) else tuple(items)
-    return AssistantMessage(text="".join(texts), tool_calls=tuple(calls), raw=raw)
+    text = "".join(texts)
+    if _is_plain(items):
+        return AssistantMessage(text=text, tool_calls=tuple(calls))
+    return AssistantMessage(text=text, tool_calls=tuple(calls), parts=responses_parts(items), raw=tuple(items))
 
 
 def _message_text(content: JsonValue) -> str:
@@ -250,7 +254,7 @@ def _is_plain(items: Sequence[JsonValue]) -> bool:
         if text_at(item, "role") == "assistant" and number == 0:
             content = item.get("content")
             parts = objects_at(item, "content")
-            one_text = len(parts) == 1 and not parts[0].get("annotations")
+            one_text = len(parts) == 1 and parts[0].get("type") != "refusal" and not parts[0].get("annotations")
             if not item.keys() <= _PLAIN_MESSAGE or not (isinstance(content, str) or one_text):
                 return False
         elif item.get("type") != "function_call" or not item.keys() <= _PLAIN_CALL:

@@ -148,7 +148,8 @@ class _Items:
             if item in self._finished or not kind.endswith("_call") or is_whole(text_at(item, "arguments")):
                 kept.append(item)
             else:
-                notes.append(cut_call(text_at(item, "name") or kind.removesuffix("_call")))
+                given = text_at(item, "arguments") or text_at(item, "input") or text_at(item, "code")
+                notes.append(cut_call(text_at(item, "name") or kind.removesuffix("_call"), given))
         return kept, notes
 
     def _begin(self, event: JsonObject) -> None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-__all__ = ["SystemText", "join_text", "read_system_blocks", "take_system_prompt"]
+from harness.wire.media import describe_content
+
+__all__ = ["TEXT_PARTS", "SystemText", "join_text", "read_system_blocks", "take_system_prompt"]
 
 _SYSTEM_ROLES = ("system", "developer")
-_TEXT_PARTS = ("text", "input_text", "output_text")
+TEXT_PARTS = ("text", "input_text", "output_text")
+"""The types of content parts that are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,11 @@ def read_system_blocks(given: JsonValue) -> SystemText:
 
 
 def join_text(content: JsonValue, separator: str) -> str:
-    """The text of a message's content. What is no text stands as its type in brackets: ``[image_url]``."""
+    """The text of a message's content. Other content stands in brackets: ``[image/png, 2,048 bytes]``."""
     if isinstance(content, str):
         return content
+    if isinstance(content, dict):
+        content = [content]
     if not isinstance(content, list):
         return ""
     return separator.join(_part_text(part) for part in content)
@@ -60,7 +65,7 @@ def join_text(content: JsonValue, separator: str) -> str:
 def _part_text(part: JsonValue) -> str:
     if not isinstance(part, dict):
         return str(part)
-    return str(part.get("text", "")) if part.get("type") in _TEXT_PARTS else f"[{part.get('type', 'unknown')}]"
+    return str(part.get("text", "")) if part.get("type") in TEXT_PARTS else describe_content(part)
 
 
 def _system_text(item: JsonValue) -> str | None:
@@ -72,7 +77,7 @@ def _system_text(item: JsonValue) -> str | None:
         return content
     if not isinstance(content, list):
         return None
-    only_text = all(isinstance(part, dict) and part.get("type") in _TEXT_PARTS for part in content)
+    only_text = all(isinstance(part, dict) and part.get("type") in TEXT_PARTS for part in content)
     return join_text(content, "\n\n") if only_text else None
 
 

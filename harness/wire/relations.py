@@ -82,13 +82,9 @@ class _View:
         if not uses:
             return None
         parent, use = uses[0].asked.thread, _chosen(uses, thread)
-        carried = uses[0].carried is not None
-        if not carried and thread.twin is parent:
-            return None  # as well the same agent, whose history was written anew
-        when = "between the tool call and the request with its result" if carried else "after the tool call"
+        ground = "it ran between the tool call and the request with its result"
         if _is_aside(thread) and not self._enters(thread):
-            return Standing(thread, Role.SIDE, f"it ran {when}; no request holds its reply", parent, use)
-        ground = f"it ran {when}"
+            return Standing(thread, Role.SIDE, f"{ground}; no request holds its reply", parent, use)
         if len(uses) > 1 and use is None:
             ground += f"; {len(uses)} tools were at work, and nothing shows which of them ran it"
         return Standing(thread, Role.SUB_AGENT, ground, parent, use)
@@ -117,6 +113,8 @@ class _View:
         ground = "nothing shows how it belongs to the others"
         if thread.twin is not None:
             ground += ": an agent's second run, or a history written anew"
+        elif any(use.carried is None for use in thread.placed[-1].tools):
+            ground += ": it ended with a tool call whose result no request carries, which may have handed over"
         return Standing(thread, Role.UNKNOWN, ground)
 
     def _returned_to(self, thread: Thread) -> ToolUse | None:
@@ -140,23 +138,23 @@ class _View:
         return Standing(thread, Role.UNKNOWN, "it took over another one's messages, or only read them", origin)
 
     def _at_work_around(self, thread: Thread) -> list[ToolUse]:
-        """The tools of the latest reply that were at work while the whole conversation ran."""
+        """The tools of the latest reply that were at work while the whole conversation ran.
+
+        A call whose result no request carries is none of them: nothing shows that it ran at all.
+        """
         first, last = thread.placed[0], thread.placed[-1]
         around = [
             use
             for use in self._uses()
-            if use.asked.thread is not thread
+            if use.carried is not None
+            and use.asked.thread is not thread
             and use.asked.index < first.index
             and use.asked.call.ended <= first.call.began
-            and self._until(use, last)
+            and last.index < use.carried.index
+            and last.call.ended <= use.carried.call.began
         ]
         latest = max((use.asked.index for use in around), default=-1)
         return [use for use in around if use.asked.index == latest]
-
-    def _until(self, use: ToolUse, last: Placed) -> bool:
-        if use.carried is not None:
-            return last.index < use.carried.index and last.call.ended <= use.carried.call.began
-        return use.asked is use.asked.thread.placed[-1]
 
     def _uses(self) -> Iterator[ToolUse]:
         return (use for each in self._placed for use in each.tools)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import JsonValue
 
@@ -13,7 +15,7 @@ from harness.records.message import Api, Message, ModelReply, ToolResult, Usage,
 from harness.records.price import Price
 from harness.records.trace import Event, HttpCall, ModelCall, SystemPrompt, ToolCalled, UserTurn
 from harness.wire.attempts import Attempt, fold_retries, read_attempts
-from harness.wire.client_tools import name_offered
+from harness.wire.client_items import offered_name
 from harness.wire.conversations import Placed, ToolUse, find_conversations
 from harness.wire.mcp import listed_tools
 from harness.wire.model_apis import can_call_tools, name_model_api, takes_tokens
@@ -22,7 +24,11 @@ from harness.wire.provider_tools import paid_tools, provider_tools
 from harness.wire.relations import Standing, relate
 from harness.wire.shapes import without_half_characters
 
-__all__ = ["read_events"]
+__all__ = ["in_order", "read_events"]
+
+_REDIRECTS = (307, 308)
+"""The two with which a client sends the same method and body again."""
+_DEPLOYMENT = re.compile(r"/openai/deployments/([^/]+)/")
 
 
 def read_events(
@@ -39,15 +45,23 @@ def read_events(
     what the agent answered, where known; ``prices`` the project's own, by model; ``at`` when it was recorded, for the
     prices of that day.
     """
-    ordered = sorted(played, key=lambda each: (each[1], each[0].started))
-    attempts, others = read_attempts((number, turn, each) for number, (each, turn) in enumerate(ordered, 1))
+    ordered = in_order(played)
+    moved = {number: place for number in range(1, len(ordered) + 1) if (place := _redirected_to(ordered, number - 1))}
+    numbered = [(number, turn, each) for number, (each, turn) in enumerate(ordered, 1)]
+    attempts, others = read_attempts(each for each in numbered if each[0] not in moved)
+    others += [each for each in numbered if each[0] in moved]
     placed = find_conversations(fold_retries(attempts), turns)
     writer = _Writer(turns, prices, relate(placed, turns, outputs) if placed else [], _listed(attempts), at)
     first: dict[int, Placed | tuple[int, HttpCall]] = {each.call.attempts[0].number: each for each in placed}
-    first |= {number: (turn, _http_call(number, exchange)) for number, turn, exchange in others}
+    first |= {number: (turn, _http_call(number, exchange, moved.get(number, ""))) for number, turn, exchange in others}
     for number in sorted(first):
         writer.add(first[number])
     return writer.finish()
+
+
+def in_order(played: Iterable[tuple[Exchange, int]]) -> list[tuple[Exchange, int]]:
+    """Exchanges with their user turns as events number them, from 1: by turn, then by when they were sent."""
+    return sorted(played, key=lambda each: (each[1], each[0].started))
 
 
 class _Writer:
@@ -106,6 +120,8 @@ class _Writer:
         call, last = placed.call, placed.call.last
         request, reply, usage = call.request, call.reply, last.usage
         cost = self._cost(last, reply, usage) if reply and usage else Cost(None)
+        deployment = _deployment(last.exchange.request.uri)
+        model = request.model or deployment
         return ModelCall(
             turn=last.number,
             polls=tuple(number for number, _ in last.polls),
@@ -115,7 +131,8 @@ class _Writer:
             attempts=tuple(attempt.failed() for attempt in call.attempts[:-1]),
             user_turn=last.user_turn,
             api=last.api,
-            model=request.model,
+            model=model,
+            answered_by=reply.model if reply and (deployment or not model or _is_azure(last)) else "",
             sent=self._said_anew(placed),
             tools=_offered(last, self._listed),
             servers=tuple(name for name, tools in last.servers.items() if tools is None and name not in self._listed),
@@ -143,10 +160,12 @@ class _Writer:
     def _said_anew(self, placed: Placed) -> tuple[Message, ...]:
         """What the request adds, without what the user's turn and the tool calls already show."""
         said = self._turns[self._user_turn - 1] if self._user_turn else None
+        unasked = {id(result) for result in placed.unasked}
         return tuple(
             message
             for message in placed.fresh
-            if not isinstance(message, ToolResult) and not (isinstance(message, UserMessage) and message.text == said)
+            if not (isinstance(message, UserMessage) and message.text == said)
+            and not (isinstance(message, ToolResult) and id(message) not in unasked)
         )
 
 
@@ -174,14 +193,43 @@ def _offered(attempt: Attempt, listed: Mapping[str, tuple[str, ...]]) -> tuple[s
     return tuple(dict.fromkeys(names))
 
 
-def _http_call(number: int, exchange: Exchange) -> HttpCall:
-    api = name_model_api(exchange.request.uri)
+def _redirected_to(ordered: Sequence[tuple[Exchange, int]], index: int) -> str:
+    """The place to which an exchange was redirected and the same request then sent; empty for none."""
+    exchange, user_turn = ordered[index]
+    sent, answer = exchange.request, exchange.response
+    if answer.status not in _REDIRECTS:
+        return ""
+    place = dict(answer.headers).get("location")
+    target = urljoin(sent.uri, place) if place else None
+    for later, turn in ordered[index + 1 :]:
+        again = later.request
+        same = (again.method, again.body) == (sent.method, sent.body) and again.uri != sent.uri
+        over = exchange.started + exchange.duration <= later.started
+        if turn == user_turn and same and over and target in (None, again.uri):
+            return again.uri
+    return ""
+
+
+def _deployment(uri: str) -> str:
+    """The deployment that a path of Azure names; empty for any other."""
+    found = _DEPLOYMENT.search(urlsplit(uri).path)
+    return unquote(found[1]) if found else ""
+
+
+def _is_azure(attempt: Attempt) -> bool:
+    """Whether the model in a request's body may be a deployment, which goes by any name."""
+    return (urlsplit(attempt.exchange.request.uri).hostname or "").endswith(".azure.com")
+
+
+def _http_call(number: int, exchange: Exchange, redirected_to: str) -> HttpCall:
+    api = "" if redirected_to else name_model_api(exchange.request.uri)
     answered = 200 <= exchange.response.status < 300 and exchange.request.method != "DELETE"
     return HttpCall(
         turn=number,
         method=exchange.request.method,
         uri=exchange.request.uri,
         status=exchange.response.status,
+        redirected_to=redirected_to,
         model_api=api,
         takes_tokens=answered and takes_tokens(api),
         hides_tools=answered and can_call_tools(api),
@@ -196,7 +244,7 @@ def _tool_called(use: ToolUse, asked: ModelCall) -> ToolCalled:
     return ToolCalled(
         turn=asked.turn,
         call_id=use.call.id,
-        name=name_offered(name, asked.tools) if asked.api is Api.OPENAI_RESPONSES else name,
+        name=offered_name(name, asked.tools) if asked.api is Api.OPENAI_RESPONSES else name,
         arguments=arguments,
         not_json=not_json,
         result=use.result.content if use.result else None,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from pydantic import JsonValue
 
 from harness.records.exchange import Exchange, HttpRequest, HttpResponse
@@ -105,6 +106,50 @@ def test_sub_agents_side_by_side_are_told_apart_by_their_tool_calls() -> None:
         ("search", "TGV 6607"),
         ("search", "Negresco"),
     ]
+
+
+@pytest.mark.parametrize("reply", [DONE, says("bonjour"), asks(("call_2", "search", {"q": "a"}))])
+def test_a_tool_call_without_a_result_ran_nobody(reply: dict[str, Any]) -> None:
+    """What begins after a call whose result no request carries is nobody's sub-agent, whatever it says."""
+    played = (
+        exchange([TASK], CALL, at=0, **BOSS),
+        exchange([user("hello")], reply, at=2, **CLERK),
+    )
+    assert roles(read(*played)) == [(1, Role.MAIN, None, ""), (2, Role.UNKNOWN, None, "")]
+    answered = read(*played, outputs=[reply["content"]]) if reply["content"] else read(*played)
+    assert Role.SUB_AGENT not in [one.role for one in conversations_in(answered)]
+
+
+def test_an_aside_after_a_tool_call_without_a_result_is_nobodys() -> None:
+    """A title made after the last tool call is a side call beside the agent, and below none of its tools."""
+    events = read(
+        exchange([TASK], CALL, at=0, **BOSS),
+        exchange([user("hello")], says("A title"), at=2, **GUARD),
+    )
+    assert roles(events) == [(1, Role.MAIN, None, ""), (2, Role.SIDE, None, "")]
+
+
+def test_of_two_tool_calls_the_one_with_a_result_ran_the_sub_agent() -> None:
+    """A call that came to nothing is no rival of the one that was answered."""
+    both = asks(("call_1", "translate", {"text": "hello"}), ("call_2", "search", {"q": "hello"}))
+    events = read(
+        exchange([TASK], both, at=0, **BOSS),
+        exchange([user("hello")], says("salut"), at=2, **CLERK),
+        exchange([TASK, both, tool_result("call_1", "He says hi.")], DONE, at=4, **BOSS),
+    )
+    assert roles(events) == [(1, Role.MAIN, None, ""), (2, Role.SUB_AGENT, 1, "translate")]
+
+
+def test_a_hand_over_that_starts_from_nothing_cannot_be_told() -> None:
+    """An agent whose last tool hands over, without its result or messages: who answers is the main one."""
+    pass_on = asks(("call_1", "to_clerk", {}))
+    events = read(
+        exchange([TASK], pass_on, at=0, **BOSS),
+        exchange([TASK], DONE, at=2, **CLERK),
+        outputs=[DONE["content"]],
+    )
+    assert roles(events) == [(2, Role.UNKNOWN, None, ""), (1, Role.MAIN, None, "")]
+    assert "a tool call whose result no request carries" in conversations_in(events)[0].ground
 
 
 def test_a_handoff_goes_on_with_the_history_and_may_come_back() -> None:

@@ -8,6 +8,9 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
     ? make("details", {}, make("summary", {}, `Show ${value.length.toLocaleString("en")} characters`), make("pre", {}, value))
     : make("pre", {}, value);
 
+  const renderPiece = (piece) => make("div", { class: `piece piece-${piece.kind}` },
+    piece.label && make("p", { class: "label" }, piece.label), text(piece.text));
+
   function renderStep(step) {
     const head = make("header", {}, make("b", {}, quoted(step.kind === "tool" ? `Tool ${step.title}` : step.title)),
       step.whose && make("span", { class: "note" }, step.whose), renderFacts(step.facts));
@@ -16,13 +19,16 @@ window.renderTrial = ({ row, trial, detail, neighbours }, { make, quoted, standi
       body.push(make("details", {}, make("summary", {}, "Show the failed attempts"),
         make("ol", { class: "notes" }, step.attempts.map((attempt) => make("li", {}, quoted(attempt))))));
     }
-    if (step.unsure) body.push(make("p", { class: "unsure" }, quoted(`? ${step.unsure}`)));
+    for (const doubt of [...(step.unsure ? [step.unsure] : []), ...(step.unread ?? []).map((what) => `not read: ${what}`)]) {
+      body.push(make("p", { class: "unsure" }, quoted(`? ${doubt}`)));
+    }
     if (step.kind === "system") {
       body.push(make("details", {}, make("summary", {}, "Show the system prompt"), make("pre", {}, step.text ?? "")));
     } else if (step.kind === "tool") {
       body.push(make("p", { class: "label" }, "arguments"), text(step.arguments ?? ""));
       if (step.result) body.push(make("p", { class: "label" }, "result"), text(step.result));
-    } else if (step.text) body.push(text(step.text));
+    } else if (step.pieces) body.push(step.pieces.map(renderPiece));
+    else if (step.text) body.push(text(step.text));
     return make("article", { class: `step ${step.kind} depth${step.depth ?? 0}` }, head, body, step.problem && make("p", { class: "problem" }, `! ${step.problem}`));
   }
   const renderSteps = (steps) => make("div", { class: "steps" }, steps.map(renderStep));
