@@ -15,6 +15,8 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from harness.cli import _parser
 from harness.errors import ExitCode
@@ -36,6 +38,28 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = next(action.choices for action in _parser()._actions if action.choices)
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+
+
+def test_the_constraints_fit_what_is_declared() -> None:
+    """Each dependency, the extras included, is pinned once, at a version that its lower bound admits."""
+    pinned = [Requirement(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()]
+    versions = {requirement.name: next(iter(requirement.specifier)).version for requirement in pinned}
+    assert len(versions) == len(pinned)
+    declared = PYPROJECT["dependencies"] + [
+        each for extra in PYPROJECT["optional-dependencies"].values() for each in extra
+    ]
+    for requirement in map(Requirement, declared):
+        name = canonicalize_name(requirement.name)
+        assert name == PYPROJECT["name"] or requirement.specifier.contains(versions[name]), name
+
+
+def test_both_commands_of_the_readme_and_ci_install_what_is_pinned() -> None:
+    """Every install of this project from a clone names the constraints."""
+    for name in ("README.md", ".ci/run", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        installs = [line for line in text.splitlines() if "-e '.[" in line]
+        assert installs
+        assert all("-c constraints.txt" in line for line in installs), name
 
 
 def tokens(page: Path) -> list[Token]:
