@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import JsonValue
 
+from harness.cassettes.headers import compared_headers
 from harness.cassettes.minted import MARK, number_ids
 from harness.records.base import JsonObject
-from harness.records.exchange import HttpRequest
+from harness.records.exchange import Headers, HttpRequest
+from harness.wire.prompts import SYSTEM_ROLES
 from harness.wire.split import UNHEARD, api_of
 
 __all__ = [
@@ -27,37 +29,43 @@ __all__ = [
     "place_of",
     "raw_key",
     "read_body",
+    "without_volatile",
 ]
 
-Key = tuple[str, str, str, bytes]
-"""What two requests that are the same have in common: origin, place, kind of body, body."""
+Key = tuple[str, str, Headers, str, bytes]
+"""What two requests that are the same have in common: origin, place, headers, kind of body, body."""
 
 _VOLATILE_QUERY = {"beta"}
 _BOUNDARY = re.compile(r'^multipart/.*;\s*boundary="?([^";]+)', re.IGNORECASE)
 
 
-def raw_key(request: HttpRequest, *, anywhere: bool = False) -> Key:
-    """Where a request goes and its body's bytes; with ``anywhere`` scheme and host play no part."""
-    return _key(request, "", request.body, anywhere=anywhere)
+def raw_key(request: HttpRequest, *, anywhere: bool = False, unknown: frozenset[str] = frozenset()) -> Key:
+    """Where a request goes, the headers that count, and its body's bytes.
+
+    With ``anywhere`` scheme and host play no part, nor do the headers in ``unknown``.
+    """
+    return _key(request, "", request.body, anywhere, unknown)
 
 
-def canonical_key(request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False) -> Key:
-    """Where a request goes and what its body says.
+def canonical_key(
+    request: HttpRequest, volatile: Sequence[str], *, anywhere: bool = False, unknown: frozenset[str] = frozenset()
+) -> Key:
+    """The same with what the body says.
 
     Keys are sorted, what stands at a volatile path is left out, and in a call of a model API the order of tools and
-    the key of the prompt's cache play no part and ids that are minted in each run are numbered. A body that is no JSON
-    object, or one that readers take differently (a key twice, NaN, other encodings), counts byte for byte; so does a
-    multipart one, boundary apart.
+    the key of the prompt's cache play no part, ids that are minted in each run are numbered, and what may be written as
+    text or as one block is text. A body that is no JSON object, or one that readers take differently (a key twice, NaN,
+    other encodings), counts byte for byte; so does a multipart one, boundary apart.
     """
     data = read_body(request.body)
     if data is not None:
         try:
             text = _canonical_body(data, volatile, is_model_api=is_model_api(request))
-            return _key(request, "json", text.encode(), anywhere=anywhere)
+            return _key(request, "json", text.encode(), anywhere, unknown)
         except RecursionError:  # so deep that it can be read, and not be written
             pass
     kind, body = _without_boundary(request)
-    return _key(request, kind, body, anywhere=anywhere)
+    return _key(request, kind, body, anywhere, unknown)
 
 
 def read_body(body: bytes) -> JsonObject | None:
@@ -78,12 +86,12 @@ def canonical_text(value: JsonValue) -> str:
 
 def place_of(request: HttpRequest) -> str:
     """Where on its host a request goes: method, path and query. Of a key that stands twice the order counts."""
-    return _place(request.method, request.uri)
+    return _spot(request.method, request.uri)[1]
 
 
 def origin_of(request: HttpRequest) -> str:
     """Scheme, host and port."""
-    return _origin(request.uri)
+    return _spot(request.method, request.uri)[0]
 
 
 def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
@@ -92,29 +100,33 @@ def drop_paths(data: JsonValue, paths: Sequence[str]) -> None:
         _drop(data, path.split("."))
 
 
+def without_volatile(body: bytes, volatile: Sequence[str]) -> bytes:
+    """The body without what takes no part in matching, so that it is named as no cause either."""
+    if not volatile:
+        return body
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    drop_paths(data, volatile)
+    return json.dumps(data).encode()
+
+
 def is_model_api(request: HttpRequest) -> bool:
     """Whether a request goes to where one of the protocols that we read is spoken."""
-    return _is_model_api(request.method, request.uri)
+    return _spot(request.method, request.uri)[2]
 
 
 @lru_cache(maxsize=256)
-def _place(method: str, uri: str) -> str:
-    """Kept, because an agent sends nearly all its requests to one place."""
-    parts = urlsplit(uri)
+def _spot(method: str, uri: str) -> tuple[str, str, bool]:
+    """Origin, place, and whether it is a model API's. Kept: an agent sends nearly all its requests to one place."""
+    method, parts = method.upper(), urlsplit(uri)
     pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
-    if _is_model_api(method, uri):
+    is_model_api = method == "POST" and api_of(parts.path) is not None
+    if is_model_api:
         pairs = [pair for pair in pairs if pair[0] not in _VOLATILE_QUERY]
-    return json.dumps([method.upper(), parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
-
-
-@lru_cache(maxsize=256)
-def _origin(uri: str) -> str:
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _is_model_api(method: str, uri: str) -> bool:
-    return method.upper() == "POST" and api_of(urlsplit(uri).path) is not None
+    place = json.dumps([method, parts.path or "/", sorted(pairs, key=lambda pair: pair[0])])
+    return f"{parts.scheme}://{parts.netloc}".lower(), place, is_model_api
 
 
 def _read_object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
@@ -142,11 +154,34 @@ def _canonical_body(data: JsonObject, volatile: Sequence[str], *, is_model_api: 
         tools = data.get("tools")
         if isinstance(tools, list):
             data["tools"] = sorted(tools, key=canonical_text)
+        if "system" in data:
+            data["system"] = _as_text(data["system"])
+        if isinstance(data.get("input"), str):
+            data["input"] = [{"role": "user", "content": data["input"]}]
         for field in ("messages", "input"):
             items = data.get(field)
             if isinstance(items, list):
-                data[field] = number_ids(items)
+                data[field] = number_ids(_with_plain_system(items))
     return canonical_text(data)
+
+
+def _with_plain_system(items: list[JsonValue]) -> list[JsonValue]:
+    """The items of a conversation, the system prompt before it as text wherever that says the same."""
+    plain = list(items)
+    for at, item in enumerate(items):
+        if not isinstance(item, dict) or item.get("role") not in SYSTEM_ROLES:
+            break
+        if isinstance(item.get("content"), list):
+            plain[at] = {**item, "content": _as_text(item["content"])}
+    return plain
+
+
+def _as_text(content: JsonValue) -> JsonValue:
+    """The text of a single plain block; anything else as it is."""
+    match content:
+        case [{"type": "text" | "input_text", "text": str(text), **more}] if not more:
+            return text
+    return content
 
 
 def _without_boundary(request: HttpRequest) -> tuple[str, bytes]:
@@ -172,5 +207,7 @@ def _drop(data: JsonValue, path: list[str]) -> None:
                 _drop(item, rest)
 
 
-def _key(request: HttpRequest, kind: str, body: bytes, *, anywhere: bool) -> Key:
-    return ("" if anywhere else origin_of(request), place_of(request), kind, body)
+def _key(request: HttpRequest, kind: str, body: bytes, anywhere: bool, unknown: frozenset[str]) -> Key:
+    origin, place, is_model_api = _spot(request.method, request.uri)
+    headers = compared_headers(request, unknown, is_model_api=is_model_api) if request.headers else ()
+    return ("" if anywhere else origin, place, headers, kind, body)

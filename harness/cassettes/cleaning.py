@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable, Iterable
 
 from harness.cassettes.content import decode_response, is_over
+from harness.cassettes.headers import KEPT, kept_value
 from harness.records.exchange import Ending, Exchange, Headers, HttpRequest, HttpResponse
 from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced, unpacked
 
 __all__ = ["clean_exchange", "mask_request"]
 
 _LOG = logging.getLogger(__name__)
-_REQUEST_HEADERS = {"accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta"}
 _RESPONSE_HEADERS = {
     "content-encoding",
     "content-type",
@@ -33,6 +33,7 @@ _RESPONSE_HEADERS = {
     "x-simulated-provider",
 }
 _RESPONSE_FAMILIES = ("anthropic-ratelimit-", "x-ratelimit-")
+_ADDRESSES = {"helicone-openai-api-base", "helicone-target-url", "location", "x-portkey-custom-host"}
 _STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl", "application/vnd.amazon.eventstream")
 _CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "x-auth-token")
 _WRAPPED = re.compile(rb'"bytes":"((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)"')
@@ -44,7 +45,8 @@ def clean_exchange(exchange: Exchange, secrets: Secrets | None = None) -> Exchan
     """The exchange as it may be kept. What was masked is logged by its place and kind, never by its value."""
     sent, response = exchange.request, decode_response(exchange.response)
     secrets = _with_credentials(secrets or known_secrets(), sent)
-    request = sent.model_copy(update={"headers": _listed(sent.headers, _REQUEST_HEADERS.__contains__)})
+    asked = _listed(sent.headers, KEPT.__contains__)
+    request = sent.model_copy(update={"headers": tuple((name, kept_value(name, value)) for name, value in asked)})
     response = response.model_copy(update={"headers": _listed(response.headers, _is_kept)})
     if response.ending is Ending.ABANDONED and is_over(response.body):
         response = response.model_copy(update={"ending": Ending.COMPLETE})
@@ -113,12 +115,12 @@ def _with_credentials(secrets: Secrets, request: HttpRequest) -> Secrets:
 
 def _find_in_headers(headers: Headers, secrets: Secrets) -> list[Finding]:
     listed = ((name, value.encode(errors="replace")) for name, value in headers)
-    return [each for name, value in listed for each in secrets.find(value, address=name == "location")]
+    return [each for name, value in listed for each in secrets.find(value, address=name in _ADDRESSES)]
 
 
 def _mask_headers(headers: Headers, secrets: Secrets) -> Headers:
     return tuple(
-        (name, secrets.mask(value.encode(errors="replace"), address=name == "location").decode())
+        (name, secrets.mask(value.encode(errors="replace"), address=name in _ADDRESSES).decode())
         for name, value in headers
     )
 

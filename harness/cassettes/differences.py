@@ -9,13 +9,22 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from harness.cassettes.canonical import canonical_text
+from harness.cassettes.canonical import canonical_text, is_model_api
 from harness.cassettes.diffs import diff_texts, diff_values
+from harness.cassettes.headers import compared_headers
 from harness.records.base import JsonObject
+from harness.records.exchange import HttpRequest
 from harness.records.mismatch import MismatchPart
 from harness.wire.split import Definition
 
-__all__ = ["Difference", "definition_differences", "first_difference", "pretty", "pretty_pair"]
+__all__ = [
+    "Difference",
+    "definition_differences",
+    "first_difference",
+    "header_differences",
+    "pretty",
+    "pretty_pair",
+]
 
 _ABSENT = object()
 
@@ -66,6 +75,25 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
             cause = f"{part}: {first_difference(before, after)}"
             differences.append(Difference(part, cause, pretty(before), pretty(after), sides=(before, after)))
     return differences
+
+
+def header_differences(recorded: HttpRequest, current: HttpRequest) -> list[Difference]:
+    """Each header that counts and differs. One that the recording may not have kept can't."""
+    unknown = recorded.unknown_headers
+    before, after = (
+        dict(compared_headers(each, unknown, is_model_api=is_model_api(each))) for each in (recorded, current)
+    )
+    return [
+        Difference(
+            MismatchPart.SETTINGS,
+            f"header {name}: {before.get(name, 'none')} → {after.get(name, 'none')}",
+            before.get(name, ""),
+            after.get(name, ""),
+            sides=({name: before[name]} if name in before else {}, {name: after[name]} if name in after else {}),
+        )
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
 
 
 def _without_system(settings: JsonObject) -> JsonObject:

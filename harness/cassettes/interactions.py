@@ -16,6 +16,7 @@ from pydantic import JsonValue, ValidationError
 
 from harness.cassettes.content import decode_response
 from harness.cassettes.form import FORM, digest_of, read_chunks
+from harness.cassettes.headers import LISTED, default_list, mark_unknown
 from harness.cassettes.reading import BEFORE_VERSION_1, Node, UnreadableError
 from harness.records.exchange import (
     Cassette,
@@ -29,7 +30,7 @@ from harness.records.exchange import (
 
 __all__ = ["read_exchanges", "read_interactions"]
 
-_OWN_KEYS = {"harness", "imported_from", "exchanges", "digest"}
+_OWN_KEYS = {"harness", "kept_headers", "imported_from", "exchanges", "digest"}
 _NOT_ON_REPLAY = {"content-encoding", "content-length", "transfer-encoding"}
 """Headers that speak of bytes on the wire which the file no longer holds."""
 _KINDS = {"binary", "json", "none", "text"}
@@ -48,7 +49,7 @@ def read_interactions(root: Node, text: str) -> Cassette:
     top = _mapping(root, "a cassette")
     pairs = _pairs(root)
     if "metadata" not in top or "harness" not in _entries(top["metadata"]):
-        return Cassette(exchanges=tuple(_foreign(*pair) for pair in pairs))
+        return Cassette(exchanges=mark_unknown([_foreign(*pair) for pair in pairs], 0, alike=True))
     exchanges = tuple(_read_exchange(*pair) for pair in pairs)
     own = _mapping(top["metadata"], "`metadata`")
     if _number(own["harness"]) != FORM:
@@ -62,8 +63,20 @@ def read_interactions(root: Node, text: str) -> Cassette:
     digest = _need(top["metadata"], "digest", "`metadata` has no")
     if _text(digest) != digest_of(exchanges) or not text.endswith("\n"):
         raise UnreadableError(digest.line, "is not what was recorded: the digest differs, so it was cut or edited")
+    metadata = _read_metadata(top["metadata"])
     imported_from = _text(own["imported_from"]) if "imported_from" in own else None
-    return Cassette(metadata=_read_metadata(top["metadata"]), exchanges=exchanges, imported_from=imported_from)
+    marked = mark_unknown(exchanges, _list_of(own, metadata), alike=metadata is None)
+    return Cassette(metadata=metadata, exchanges=marked, imported_from=imported_from)
+
+
+def _list_of(own: dict[str, Node], metadata: CassetteMetadata | None) -> int:
+    """The number of the list of headers that was kept."""
+    if "kept_headers" not in own:
+        return default_list(metadata)
+    number = _number(own["kept_headers"])
+    if number > LISTED:
+        raise UnreadableError(own["kept_headers"].line, f"keeps the headers of list {number}; update the harness")
+    return number
 
 
 def read_exchanges(root: Node) -> tuple[Exchange, ...]:

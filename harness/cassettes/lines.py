@@ -14,6 +14,7 @@ import re
 from pydantic import ValidationError
 
 from harness.cassettes.form import FORM, digest_of
+from harness.cassettes.headers import LISTED, default_list, mark_unknown
 from harness.cassettes.writing import PLAIN_KEY, UNSAFE
 from harness.records.exchange import (
     Cassette,
@@ -59,8 +60,9 @@ _TEXTS = rf"  texts:(?: \{{\}}\n|\n(?:    (?=[^\n]{{1,500}}: ){_QUOTED}: {_QUOTE
 _HEAD = re.compile(
     (
         rf"version: 1\nmetadata:\n  harness: {FORM}\n(?:  imported_from: ({_QUOTED})\n)?"
-        rf"(  scenario: {_QUOTED}\n(?:  (?!texts:|exchanges:){_PAIR})*+{_TEXTS})?"
-        rf"  exchanges: ({_NUMBER})\n  digest: '([0-9a-f]++)'\ninteractions:( \[\])?\n"
+        rf"(  scenario: {_QUOTED}\n(?:  (?!texts:|kept_headers:|exchanges:){_PAIR})*+{_TEXTS})?"
+        rf"(?:  kept_headers: ([0-{LISTED}])\n)?  exchanges: ({_NUMBER})\n  digest: '([0-9a-f]++)'\n"
+        r"interactions:( \[\])?\n"
     ).encode()
 )
 _ENTRY = re.compile(rf"(  )?  ({_QUOTED}|[a-z_]++): ({_QUOTED}|{_NUMBER})\n".encode())
@@ -90,7 +92,7 @@ def parse_lines(data: bytes) -> tuple[Cassette, str] | None:
     head = _HEAD.match(data)
     if head is None or UNSAFE.search(data.translate(None, _COMMON).decode()):
         return None
-    origin, own, count, digest, is_empty = head.groups()
+    origin, own, kept, count, digest, is_empty = head.groups()
     position, exchanges = head.end(), []
     try:
         while match := _EXCHANGE.match(data, position):
@@ -101,8 +103,10 @@ def parse_lines(data: bytes) -> tuple[Cassette, str] | None:
         return None
     if position != len(data) or int(count) != len(exchanges) or bool(is_empty) == bool(exchanges):
         return None
+    number = int(kept) if kept else default_list(metadata)
+    marked = mark_unknown(exchanges, number, alike=metadata is None)
     imported_from = _text(origin) if origin else None
-    cassette = Cassette(metadata=metadata, exchanges=tuple(exchanges), imported_from=imported_from)
+    cassette = Cassette(metadata=metadata, exchanges=marked, imported_from=imported_from)
     return cassette, digest.decode()
 
 

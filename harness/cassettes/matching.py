@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from urllib.parse import urlsplit
 
@@ -29,19 +30,40 @@ class Index:
         self._volatile = tuple(volatile)
         self._renames = renames
         self._taken: set[int] = set()
+        self._begin = 0
+        """All before it were taken."""
+        self.owed = len(exchanges)
+        """How many, from the first on, have to be asked for."""
 
     def take(self, request: HttpRequest) -> int | None:
         """The position of the next exchange that answers this request; None where none does.
 
-        The same bytes come first; else what says the same; else what says the same under a declared rename.
+        Of all that say the same, also under a declared rename, the first in the order of the recording.
         """
-        position = self._as_recorded.find(request, self._taken, partial(self.accepts, request))
-        if position is None and self._renaming:
-            newest = self._renaming.newest(request)
-            position = self._renamed.find(newest, self._taken, partial(self.accepts, request))
+        position = self._find(request)
         if position is not None:
             self._taken.add(position)
         return position
+
+    def _find(self, request: HttpRequest) -> int | None:
+        """Most requests come in the order of the recording: then their bytes find the first that is left."""
+        while self._begin in self._taken:
+            self._begin += 1
+        accepts = partial(self.accepts, request)
+        recorded, anywhere = self._as_recorded, self._as_recorded.is_elsewhere(request)
+        position = recorded.find(request, anywhere, self._taken, accepts, canonical=False)
+        if position == self._begin:
+            return position
+        found: list[int | None]
+        if position is not None and recorded.are_alike:
+            found = [recorded.first_alike(position, anywhere, self._begin, self._taken, accepts)]
+        else:
+            found = [position, recorded.find(request, anywhere, self._taken, accepts, canonical=True)]
+        if self._renaming:
+            newest = self._renaming.newest(request)
+            anywhere = self._renamed.is_elsewhere(newest)
+            found.append(self._renamed.find(newest, anywhere, self._taken, accepts, canonical=True))
+        return min((each for each in found if each is not None), default=None)
 
     def accepts(self, request: HttpRequest, position: int) -> bool:
         """Whether the exchange of the same key at a position may answer this request."""
@@ -58,7 +80,7 @@ class Index:
             pairs = zip(exchanges, self._renamed.requests, strict=True)
             exchanges = [exchange.model_copy(update={"request": renamed}) for exchange, renamed in pairs]
             request = self._renaming.newest(request)
-        return classify_miss(request, exchanges, played, volatile=self._volatile)
+        return classify_miss(request, exchanges, played, volatile=self._volatile, owed=self.owed)
 
     def over(self, exchanges: Sequence[Exchange]) -> Index:
         """The same answers, those taken included, under other requests."""
@@ -86,49 +108,101 @@ class Index:
         return _Queues([self._renaming.newest(exchange.request) for exchange in self._exchanges], self._volatile)
 
 
+@dataclass(slots=True)
+class _Ahead:
+    """What the requests say that were left when a later one was asked for."""
+
+    read: int = 0
+    """All before it were read, or had been taken."""
+    keys: dict[int, Key] = field(default_factory=dict)
+    queues: defaultdict[Key, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+
+
 class _Queues:
     """The positions of requests by their keys."""
 
     def __init__(self, requests: Sequence[HttpRequest], volatile: tuple[str, ...]) -> None:
         self.requests = requests
         self._volatile = volatile
-        self._queues: dict[tuple[bool, bool], dict[Key, deque[int]]] = {}
+        self._unknown = {request.unknown_headers: None for request in requests}
+        self._queues: dict[tuple[bool, bool, frozenset[str]], dict[Key, deque[int]]] = {}
+        self._ahead = {anywhere: _Ahead() for anywhere in (False, True)}
 
-    def find(self, request: HttpRequest, taken: set[int], accepts: Callable[[int], bool]) -> int | None:
+    @property
+    def are_alike(self) -> bool:
+        """Whether the same headers were kept in all of them."""
+        return len(self._unknown) == 1
+
+    def is_elsewhere(self, request: HttpRequest) -> bool:
+        """Whether a request is a model call to a host that the recording never met.
+
+        It finds what was recorded elsewhere: at a gateway, or on a loopback port.
+        """
+        return origin_of(request) not in self._origins and _is_model_call(request)
+
+    def find(
+        self,
+        request: HttpRequest,
+        anywhere: bool,
+        taken: set[int],
+        accepts: Callable[[int], bool],
+        *,
+        canonical: bool,
+    ) -> int | None:
         """The first position with the request's key that is not taken, and that may answer it.
 
-        A model call to a host that the recording never met finds what was recorded elsewhere: at a gateway, or on a
-        loopback port.
+        A header of which a recording can't say whether it was sent plays no part in finding it.
         """
-        anywhere = origin_of(request) not in self._origins and _is_model_call(request)
-        for canonical in (False, True):
-            queue = self._index(canonical, anywhere).get(self._key(request, canonical, anywhere))
+        first: int | None = None
+        for unknown in self._unknown:  # one, but where a recording was extended by a later version
+            queue = self._index(canonical, anywhere, unknown).get(self._key(request, canonical, anywhere, unknown))
             while queue and queue[0] in taken:
                 queue.popleft()
-            free = (position for position in queue or () if position not in taken)
-            position = next((position for position in free if accepts(position)), None)
-            if position is not None:
-                return position
-        return None
+            for position in queue or ():
+                if first is not None and position > first:
+                    break
+                if position not in taken and accepts(position):
+                    first = position
+                    break
+        return first
+
+    def first_alike(
+        self, position: int, anywhere: bool, begin: int, taken: set[int], accepts: Callable[[int], bool]
+    ) -> int:
+        """The first that says the same as the one at a position, which may be that one.
+
+        Of those before it only the ones that are left are read, and each of them once.
+        """
+        ahead = self._ahead[anywhere]
+        for at in range(max(begin, ahead.read), position + 1):
+            if at not in taken:
+                ahead.keys[at] = key = canonical_key(self.requests[at], self._volatile, anywhere=anywhere)
+                ahead.queues[key].append(at)
+        ahead.read = max(ahead.read, position + 1)
+        queue = ahead.queues[ahead.keys[position]]
+        while queue[0] in taken:
+            queue.popleft()
+        return next(at for at in queue if at == position or (at not in taken and accepts(at)))
 
     @cached_property
     def _origins(self) -> frozenset[str]:
         return frozenset(map(origin_of, self.requests))
 
-    def _index(self, canonical: bool, anywhere: bool) -> dict[Key, deque[int]]:
-        """Built when first asked for: most cassettes need one of the four."""
-        queues = self._queues.get((canonical, anywhere))
+    def _index(self, canonical: bool, anywhere: bool, unknown: frozenset[str]) -> dict[Key, deque[int]]:
+        """Built when first asked for: most cassettes need one."""
+        queues = self._queues.get((canonical, anywhere, unknown))
         if queues is None:
             found: defaultdict[Key, deque[int]] = defaultdict(deque)
             for position, request in enumerate(self.requests):
-                found[self._key(request, canonical, anywhere)].append(position)
-            queues = self._queues[canonical, anywhere] = dict(found)
+                if request.unknown_headers == unknown:
+                    found[self._key(request, canonical, anywhere, unknown)].append(position)
+            queues = self._queues[canonical, anywhere, unknown] = dict(found)
         return queues
 
-    def _key(self, request: HttpRequest, canonical: bool, anywhere: bool) -> Key:
+    def _key(self, request: HttpRequest, canonical: bool, anywhere: bool, unknown: frozenset[str]) -> Key:
         if canonical:
-            return canonical_key(request, self._volatile, anywhere=anywhere)
-        return raw_key(request, anywhere=anywhere)
+            return canonical_key(request, self._volatile, anywhere=anywhere, unknown=unknown)
+        return raw_key(request, anywhere=anywhere, unknown=unknown)
 
 
 def _is_model_call(request: HttpRequest) -> bool:

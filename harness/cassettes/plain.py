@@ -48,13 +48,15 @@ class PlainSession:
         journal: Journal | None = None,
         recovered: tuple[Exchange, ...] = (),
         repeats: bool = False,
+        allow_unplayed: bool = False,
     ) -> None:
         """``own`` is the test's own file, ``shared`` are further ones, which other tests may play as well.
 
         ``journal``: where exchanges are kept as they end; None where nothing may be recorded. ``recovered``: what an
         interrupted recording of this test had been answered; it is played, and kept with what is recorded now.
 
-        ``repeats``: once all of them have answered, the last of equal requests goes on answering.
+        ``repeats``: once all of them have answered, the last of equal requests goes on answering. ``allow_unplayed``:
+        the test need not ask for everything in its own file.
         """
         self._own = _as_kept(own, filters) + recovered
         self._recovered = recovered
@@ -63,6 +65,7 @@ class PlainSession:
         self._filters = filters
         self._plays = plays
         self._index = _PlainIndex(exchanges, volatile, renames, filters, repeats=repeats)
+        self._index.owed = 0 if allow_unplayed else len(self._own)
         self._replay = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock(), index=self._index)
         self._declared = declared_redaction()
         self._clock = SystemClock()

@@ -12,8 +12,8 @@ from harness.cassettes.cleaning import clean_exchange, mask_request
 from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
-from harness.cassettes.mismatch import unplayed_mismatch
 from harness.cassettes.telemetry import service_of
+from harness.cassettes.unsent import unplayed_mismatch
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart

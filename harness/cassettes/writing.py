@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.cassettes.form import FORM, digest_of, group_headers, write_chunks
+from harness.cassettes.headers import default_list, list_of
 from harness.records.exchange import Cassette, Ending, Exchange, Headers
 
 __all__ = ["PLAIN_KEY", "UNSAFE", "write_cassette", "write_exchange", "write_head"]
@@ -57,6 +58,9 @@ def _metadata_lines(cassette: Cassette) -> Iterator[str]:
                 yield from (f"    {_quote(key)}: {_quote(text)}" for key, text in value.items())
             else:
                 yield f"  {name}: {value if isinstance(value, int) else _quote(value)}"
+    number = list_of(cassette.exchanges)
+    if number != default_list(metadata):
+        yield f"  kept_headers: {number}"
     yield f"  exchanges: {len(cassette.exchanges)}"
     yield f"  digest: {_quote(digest_of(cassette.exchanges))}"
 

@@ -98,7 +98,7 @@ class _Look:
             owner=owner,
             differences=mismatch.differences,
             other_reading=mismatch.other_reading,
-            unknown=0 if kind is DriftClass.UNPLAYED else max(0, recorded - mismatch.turn),
+            unknown=0 if kind is DriftClass.UNPLAYED and not mismatch.differences else max(0, recorded - mismatch.turn),
         )
 
     def _of_raised(self, trial: Trial) -> Iterator[Finding]:

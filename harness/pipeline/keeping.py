@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.cassettes import ExtendSession, Journal, RecordSession, load_cassette, save_cassette
-from harness.cassettes.canonical import place_of
+from harness.cassettes.canonical import raw_key
 from harness.errors import CassetteError, UnwritableError
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange
 from harness.records.scenario import Case
@@ -121,4 +121,4 @@ def _said(exchange: Exchange) -> object:
     """What two recordings of the same conversation have in common."""
     request, response = exchange.request, exchange.response
     kind = dict(response.headers).get("content-type")
-    return (place_of(request), request.body, response.status, kind, response.body, response.ending)
+    return (*raw_key(request, anywhere=True), response.status, kind, response.body, response.ending)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.cassettes import Journal, PlainSession, covered, load_cassette, read_journal
-from harness.cassettes.mismatch import unplayed_mismatch
+from harness.cassettes.unsent import unplayed_mismatch
 from harness.errors import CassetteError
 from harness.plain.configuration import Configuration
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
@@ -58,6 +58,7 @@ class Recorder:
                 journal=self._journal if self._records else None,
                 recovered=self._recovered,
                 repeats=configuration.repeats,
+                allow_unplayed=configuration.allow_unplayed,
             )
 
     @property

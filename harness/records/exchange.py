@@ -49,6 +49,8 @@ class HttpRequest(Record):
     uri: str
     headers: Headers = ()
     body: bytes = b""
+    unknown_headers: frozenset[str] = frozenset()
+    """The headers that may have been sent all the same: the recording that this was read from did not keep them."""
 
 
 class HttpResponse(Record):

@@ -74,6 +74,8 @@ def _lines(entry: Entry) -> list[str]:
     for trial in entry.trials:
         word = Standing(trial.outcome.value).word
         lines.append(": ".join(part for part in (f"trial {trial.trial} {word}", one_line(trial.reason)) if part))
+        if trial.mismatch is not None and trial.mismatch.other_reading:
+            lines.append(f"or: {one_line(trial.mismatch.other_reading)}")
     return lines
 
 

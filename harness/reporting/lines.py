@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from harness.records.comparison import Results
 from harness.records.message import Usage
-from harness.records.mismatch import MismatchKind
+from harness.records.mismatch import Mismatch, MismatchKind
 from harness.records.run import Run
 from harness.reporting.failure import side_by_side
 from harness.reporting.standing import Entry, Standing, Tone, count_standings, list_entries
@@ -98,16 +98,22 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
         (_STYLES[entry.standing.tone], word.ljust(word_width) if said else word),
         (Style.PLAIN, f"  {'  '.join(said)}" if said else ""),
     )
-    for trial in entry.trials:
-        if trial.mismatch is not None and trial.mismatch.kind is MismatchKind.CHANGED:
-            yield from (((Style.PLAIN, f"  {line}"),) for line in side_by_side(trial.mismatch))
-            break
     indent = " " * (name_width + word_width + 4)
+    mismatch = next((trial.mismatch for trial in entry.trials if trial.mismatch is not None), None)
+    if mismatch is not None:
+        yield from _mismatch_lines(mismatch, indent)
     commands = (one.result.command for one in group if one.result and one.result.command)
     if entry.standing is Standing.REMOVED:
         return
     for command in join_commands(commands):
         yield ((Style.PLAIN, indent), (Style.COMMAND, one_line(command, _COMMAND_LIMIT)))
+
+
+def _mismatch_lines(mismatch: Mismatch, indent: str) -> Iterator[Line]:
+    if mismatch.kind is MismatchKind.CHANGED:
+        yield from (((Style.PLAIN, f"  {line}"),) for line in side_by_side(mismatch))
+    if mismatch.other_reading:
+        yield ((Style.MUTED, f"{indent}or: {one_line(mismatch.other_reading)}"),)
 
 
 def _others(group: Sequence[Entry]) -> str:

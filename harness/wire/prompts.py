@@ -9,9 +9,9 @@ from pydantic import JsonValue
 
 from harness.wire.media import describe_content
 
-__all__ = ["TEXT_PARTS", "SystemText", "join_text", "read_system_blocks", "take_system_prompt"]
+__all__ = ["SYSTEM_ROLES", "TEXT_PARTS", "SystemText", "join_text", "read_system_blocks", "take_system_prompt"]
 
-_SYSTEM_ROLES = ("system", "developer")
+SYSTEM_ROLES = ("system", "developer")
 TEXT_PARTS = ("text", "input_text", "output_text")
 """The types of content parts that are text."""
 
@@ -70,7 +70,7 @@ def _part_text(part: JsonValue) -> str:
 
 def _system_text(item: JsonValue) -> str | None:
     """The text of a system message; None where it is none, or holds more than text."""
-    if not isinstance(item, dict) or item.get("role") not in _SYSTEM_ROLES:
+    if not isinstance(item, dict) or item.get("role") not in SYSTEM_ROLES:
         return None
     content = item.get("content")
     if isinstance(content, str):

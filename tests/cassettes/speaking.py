@@ -85,6 +85,7 @@ def _by_anthropic(request: HttpRequest) -> Iterator[Any]:
         base_url=f"{parts.scheme}://{parts.netloc}", api_key="sk-ant-test", max_retries=0
     ) as client:
         given: Any = {"extra_body": body} | ({"stream": True} if body.get("stream") else {})
+        given["extra_headers"] = {name: value for name, value in request.headers if name.startswith("anthropic-")}
         query = {"beta": "true"} if "beta" in parts.query else None
         create = client.messages.create
         yield from _read(create(model="m", max_tokens=1, messages=[], extra_query=query, **given))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from harness.cassettes.canonical import canonical_key, raw_key
 from harness.cassettes.matching import Index
 from harness.records.exchange import Exchange, HttpRequest, HttpResponse
+from harness.records.renames import Renames
 
 CHAT = "https://api.openai.com/v1/chat/completions"
 
@@ -167,12 +168,43 @@ def test_no_request_is_given_the_answer_of_another(bodies: list[dict[str, Any]])
     assert index.take(request(bodies[0])) is None
 
 
-def test_the_same_bytes_come_first() -> None:
-    """Of two recordings that say the same, the one with the same bytes answers."""
-    spaced = json.dumps(BODY, indent=1).encode()
-    exchanges = [Exchange(request=request(body), response=HttpResponse(status=200)) for body in (BODY, spaced)]
-    index = Index(exchanges, ())
-    assert [index.take(request(spaced)), index.take(request(spaced)), index.take(request(spaced))] == [1, 0, None]
+SPACED = json.dumps(BODY, indent=1).encode()
+
+
+@pytest.mark.parametrize("sent", [SPACED, json.dumps(BODY).encode(), json.dumps(BODY, separators=(",", ":")).encode()])
+def test_recorded_order_decides(sent: bytes) -> None:
+    """Of recordings that say the same the first answers, though a later one has the very bytes."""
+    index = Index(exchanges_of(request(BODY), request(SPACED)), ())
+    assert [index.take(request(sent)) for _ in range(3)] == [0, 1, None]
+
+
+def test_recorded_order_decides_among_what_came_in_another() -> None:
+    """The same behind requests that are left, to another host, with minted ids and with volatile places."""
+    other = copy.deepcopy(BODY)
+    other["messages"][1:] = [*call("call_x", id="1042"), *call("call_y", id="1043")]
+    other["metadata"]["run"] = "b"
+    recorded = exchanges_of(request(edited("model", value="gpt-5")), request(other), request(BODY))
+    for uri in (CHAT, "http://127.0.0.1:8099/v1/chat/completions"):
+        index = Index(recorded, ("metadata.run",))
+        assert [index.take(request(BODY, uri)) for _ in range(3)] == [1, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("renames", "old"),
+    [
+        (Renames(models={"gpt-5-mini-2026-01": "gpt-5-mini"}), edited("model", value="gpt-5-mini-2026-01")),
+        (Renames(endpoints={"https://gateway.example/v1": "https://api.openai.com/v1"}), BODY),
+        (Renames(endpoints={"https://gateway.example/v1": "https://api.openai.com/v1"}, tools={"x": "y"}), BODY),
+    ],
+    ids=["model", "endpoint", "endpoint beside a tool"],
+)
+def test_recorded_order_decides_under_a_rename(renames: Renames, old: dict[str, Any]) -> None:
+    """The first answers whichever is written as the request is, and whichever name the request uses."""
+    uri = "https://gateway.example/v1/chat/completions" if renames.endpoints else CHAT
+    recorded = exchanges_of(request(old, uri), request(json.dumps(old, indent=1).encode(), uri))
+    for asked in (request(SPACED), request(json.dumps(old, indent=1).encode(), uri)):
+        index = Index(recorded, (), renames)
+        assert [index.take(asked) for _ in range(3)] == [0, 1, None]
 
 
 def test_deep_json_is_matched_by_its_bytes() -> None:

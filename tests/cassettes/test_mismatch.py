@@ -476,3 +476,128 @@ def test_json_of_any_depth_is_a_miss(depth: int) -> None:
     with pytest.raises(CassetteMissError):
         session.meet(HttpRequest(method="POST", uri=URI, body=deep))
     assert session.mismatch is not None
+
+
+MESSAGES = "https://api.anthropic.com/v1/messages"
+RESPONSES = "https://api.openai.com/v1/responses"
+TALK = [
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hi"},
+    {"role": "user", "content": "Who did it?"},
+    {"role": "assistant", "content": "The butler."},
+    {"role": "user", "content": "Why?"},
+]
+
+
+def said(uri: str, *messages: dict[str, Any], **more: Any) -> HttpRequest:
+    """A model call with this conversation."""
+    if uri == RESPONSES:
+        return request({"model": "gpt-5-mini", "input": list(messages), **more}, uri)
+    return request({"model": "m", "messages": list(messages), **more}, uri)
+
+
+FORGOTTEN = {
+    "a new agent each turn": (
+        3,
+        TALK[4:],
+        "the agent left out 4 of the 5 messages so far, the first is message 1 (user)",
+    ),
+    "a history that is trimmed": (
+        3,
+        TALK[2:],
+        "the agent left out 2 of the 5 messages so far, the first is message 1 (user)",
+    ),
+    "its middle left out": (
+        3,
+        [TALK[0], *TALK[3:]],
+        "the agent left out 2 of the 5 messages so far, the first is message 2 (assistant)",
+    ),
+    "the model's own words left out": (
+        2,
+        [TALK[0], TALK[2]],
+        "the agent left out 1 of the 3 messages so far, the first is message 2 (assistant)",
+    ),
+    "a summary in its place": (
+        2,
+        [{"role": "user", "content": "Greetings were exchanged."}, TALK[2]],
+        "message 1 (user) differs",
+    ),
+}
+
+
+@pytest.mark.parametrize(("turn", "sent", "cause"), FORGOTTEN.values(), ids=FORGOTTEN)
+@pytest.mark.parametrize("uri", [URI, MESSAGES, RESPONSES])
+def test_a_conversation_that_was_under_way_is_not_the_authors(
+    uri: str, turn: int, sent: list[dict[str, Any]], cause: str
+) -> None:
+    """Once the model has spoken, what is missing before its words is behaviour, in each protocol."""
+    recorded = [said(uri, *TALK[:count]) for count in (1, 3, 5)]
+    found = miss(*recorded[: turn - 1], said(uri, *sent), recorded=recorded)
+    assert (found.kind, found.part, found.cause) == (MismatchKind.CHANGED, MismatchPart.CONVERSATION, cause)
+    assert found.recorded != found.current
+
+
+def test_another_agents_opening_is_still_the_authors() -> None:
+    """A second agent begins anew: its text may have been edited, or be the first agent's doing."""
+    check = {"role": "user", "content": "Check the butler."}
+    recorded = [said(URI, TALK[0]), said(URI, check), said(URI, *TALK[:3])]
+    found = miss(recorded[0], said(URI, check | {"content": "Check the duke."}), recorded=recorded)
+    assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.OPENING)
+    assert found.other_reading is not None
+
+
+def test_examples_before_the_first_call_are_the_authors() -> None:
+    """A model's words in the first request were written by the author: nothing had been asked yet."""
+    found = miss(said(URI, TALK[0], {"role": "assistant", "content": "Ho"}, TALK[2]), recorded=[said(URI, *TALK[:3])])
+    assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.OPENING)
+    assert (found.cause, found.other_reading) == ("opening, message 2 (assistant) differs", None)
+
+
+def test_a_text_of_the_user_after_the_model_has_two_readings() -> None:
+    """The agent wrote it by a template, which the author may have edited; a tool's result has one reading."""
+    found = miss(
+        said(URI, TALK[0]),
+        said(URI, *TALK[:2], {"role": "user", "content": "Q: Who did it?"}),
+        recorded=[said(URI, *TALK[:count]) for count in (1, 3)],
+    )
+    assert (found.kind, found.cause) == (MismatchKind.CHANGED, "message 3 (user) differs")
+    assert str(found.other_reading).startswith("stale: ")
+    assert miss(request(TURNS[0]), edited(2, lambda b: b["messages"][3].update(content="lost"))).other_reading is None
+
+
+STORED = [said(RESPONSES, TALK[0]), said(RESPONSES, TALK[2], previous_response_id="resp_1")]
+RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "found"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "cause"),
+    [
+        (said(RESPONSES, TALK[2]), "the conversation that the provider stores: `previous_response_id` was removed"),
+        (
+            said(RESPONSES, TALK[2], previous_response_id="resp_0"),
+            'the conversation that the provider stores: previous_response_id "resp_1" → "resp_0"',
+        ),
+        (said(RESPONSES, TALK[4], previous_response_id="resp_1"), "message 1 (user) differs"),
+    ],
+    ids=["forgotten", "an earlier state", "another text"],
+)
+def test_what_the_provider_stores_is_the_conversation(sent: HttpRequest, cause: str) -> None:
+    """An agent that goes on from another reply, or from none, changed its conversation, not its settings."""
+    found = miss(STORED[0], sent, recorded=STORED)
+    assert (found.kind, found.part, found.cause) == (MismatchKind.CHANGED, MismatchPart.CONVERSATION, cause)
+    assert found.other_reading is not None
+
+
+def test_a_result_in_a_stored_conversation_is_behaviour() -> None:
+    """The call that it answers stands at the provider: the model has spoken all the same."""
+    recorded = [STORED[0], said(RESPONSES, RESULT, previous_response_id="resp_1")]
+    sent = said(RESPONSES, RESULT | {"output": "lost"}, previous_response_id="resp_1")
+    found = miss(STORED[0], sent, recorded=recorded)
+    assert (found.kind, found.cause, found.other_reading) == (MismatchKind.CHANGED, "tool result differs", None)
+
+
+def test_a_stored_conversation_in_the_first_call_is_a_setting() -> None:
+    """Nothing was asked before it, so the author chose it."""
+    found = miss(said(RESPONSES, TALK[0]), recorded=[said(RESPONSES, TALK[0], conversation="conv_1")])
+    assert (found.kind, found.part) == (MismatchKind.STALE, MismatchPart.SETTINGS)
+    assert found.cause == "settings: `conversation` was removed"

@@ -113,6 +113,13 @@ CHANGES = {
     "model": ('model="gpt-5-mini"', 'model="gpt-5"', "model", 3, "model of `desk`: gpt-5-mini → gpt-5"),
     "tools": ("up one order", "up an order", "tools", 3, "tool `find_order` of `desk`: description changed"),
     "settings": (CREATE, f"seed=1, {CREATE}", "settings", 3, "settings of `desk`: `seed` was added"),
+    "header": (
+        CREATE,
+        f'extra_headers={{"openai-beta": "x=1"}}, {CREATE}',
+        "settings",
+        3,
+        "header openai-beta: none → x=1",
+    ),
     "schema": (
         CREATE,
         f'response_format={{"type": "json_object"}}, {CREATE}',
