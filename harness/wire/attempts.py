@@ -211,6 +211,8 @@ def _describe(read: Reading, exchange: Exchange) -> str | None:
     if read.error is None:
         return None
     ending = exchange.response.ending
+    if ending is Ending.ABANDONED:
+        return f"the agent left before the reply was whole (the response ended {ending})"
     return f"{read.error}{'' if ending is Ending.COMPLETE else f' (the response ended {ending})'}"
 
 
