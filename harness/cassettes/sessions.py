@@ -234,6 +234,7 @@ class Recording:
         self._response = HttpResponse(status=NO_RESPONSE)
         self._pieces: list[bytes] = []
         self._chunks: list[Chunk] = []
+        self._ending = threading.Lock()
         self.exchange: Exchange | None = None
         """The exchange, once it has ended."""
         self.user_turn = session.user_turn
@@ -267,18 +268,19 @@ class Recording:
 
     def end(self, ending: Ending = Ending.COMPLETE) -> None:
         """Nothing more will come. Only the first ending counts."""
-        if self.exchange is not None:
-            return
-        body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
-        exchange = Exchange(
-            request=self._request,
-            response=self._response.model_copy(update=body),
-            started=self._started,
-            head=self._head,
-            duration=self._elapsed(),
-        )
-        self.exchange = self._session.clean(exchange)
-        self._session.keep(self.exchange)
+        with self._ending:
+            if self.exchange is not None:
+                return
+            body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
+            exchange = Exchange(
+                request=self._request,
+                response=self._response.model_copy(update=body),
+                started=self._started,
+                head=self._head,
+                duration=self._elapsed(),
+            )
+            self.exchange = self._session.clean(exchange)
+            self._session.keep(self.exchange)
 
     def _elapsed(self) -> int:
         return self._clock.now() - self._started
