@@ -316,6 +316,14 @@ def test_a_plain_proxy_request_is_recorded(wire: WireServer) -> None:
     assert [each.exchange.request.uri for each in session.played] == [f"{base}/tool"]
 
 
+def test_a_program_reports_nothing_in_a_replay() -> None:
+    """Telemetry of a program by plain HTTP is answered as its service does, and fails no trial."""
+    session = ReplaySession(Cassette(exchanges=()), clock=RecordedClock())
+    with standing(session) as gateway, Program(gateway) as program:
+        assert program.ask("http://us.i.posthog.com/batch/")[2] == b"{}"
+    assert session.mismatch is None
+
+
 def test_what_is_of_one_connection_stays_there() -> None:
     """Headers that speak of the program's connection to us are not sent on; all others are, in their order."""
     head = h11.Request(
