@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, Fault
+from harness.git import left_by_git
 from harness.records.price import Price
 from harness.records.redaction import Redaction
 from harness.records.renames import Renames
@@ -236,10 +237,14 @@ def _read_tool(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadInputError([Fault(str(file), line, 0, "is not UTF-8; save it as UTF-8")]) from error
     try:
         tool = _parse(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
-        raise BadInputError([Fault(str(file), 0, 0, f"is not valid TOML: {error}")]) from error
+        fault = left_by_git(text.encode(), str(file)) or Fault(str(file), 0, 0, f"is not valid TOML: {error}")
+        raise BadInputError([fault]) from error
     return tool if isinstance(tool, dict) else {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -12,6 +13,10 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.register_profile("thorough", settings.get_profile("patient"), max_examples=2_000)
 settings.register_profile("unshrunk", settings.get_profile("patient"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile("patient")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts its background jobs deaf to Control-C, and so would be each command that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TOGETHER = (
     "tests/frameworks/",

@@ -116,6 +116,7 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(9)
         if way == "hangs" and "HANG" in os.environ:
             time.sleep(600)
+        time.sleep(float(os.environ.get("PONDERS", 0)))
         answer = ask(messages)
         messages.append({"role": "assistant", "content": answer})
         with open(os.environ["HARNESS_WORLD"], "w") as world:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from harness.cassettes.content import decode_response, is_over
+from harness.cassettes.failures import NO_RESPONSE
 from harness.cassettes.headers import KEPT, kept_value
 from harness.records.exchange import Ending, Exchange, Headers, HttpRequest, HttpResponse
 from harness.secrets import Finding, Secrets, is_secret_value, known_secrets, replaced, unpacked
@@ -48,7 +49,7 @@ def clean_exchange(exchange: Exchange, secrets: Secrets | None = None) -> Exchan
     asked = _listed(sent.headers, KEPT.__contains__)
     request = sent.model_copy(update={"headers": tuple((name, kept_value(name, value)) for name, value in asked)})
     response = response.model_copy(update={"headers": _listed(response.headers, _is_kept)})
-    if response.ending is Ending.ABANDONED and is_over(response.body):
+    if response.ending is Ending.ABANDONED and (is_over(response.body) or _is_whole(sent, exchange.response)):
         response = response.model_copy(update={"ending": Ending.COMPLETE})
     if not _is_stream(response) and response.ending is Ending.COMPLETE:
         response = response.model_copy(update={"chunks": ()})  # how TCP happened to cut a whole reply says nothing
@@ -59,6 +60,13 @@ def clean_exchange(exchange: Exchange, secrets: Secrets | None = None) -> Exchan
     if masked.headers != request.headers:
         _tell("request's headers", _find_in_headers(request.headers, secrets), masked.uri)
     return exchange.model_copy(update={"request": masked, "response": _mask_response(response, secrets, masked.uri)})
+
+
+def _is_whole(request: HttpRequest, response: HttpResponse) -> bool:
+    """Whether the head announced no more than has come: a client may close then, before we have seen the end."""
+    if response.status != NO_RESPONSE and (request.method == "HEAD" or response.status in (204, 304)):
+        return True
+    return dict(response.headers).get("content-length") == str(len(response.body))
 
 
 def mask_request(request: HttpRequest, secrets: Secrets | None = None) -> HttpRequest:

@@ -57,6 +57,11 @@ class ExtendSession:
             self._live.user_turn = number
 
     @property
+    def replays(self) -> bool:
+        """Whether nothing goes out: up to the first difference."""
+        return self._live is None
+
+    @property
     def closed(self) -> bool:
         """Whether the trial has ended."""
         return self._replay.closed

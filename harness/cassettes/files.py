@@ -13,6 +13,7 @@ from harness.cassettes.reading import MAX_BYTES, UnreadableError, read_yaml
 from harness.cassettes.writing import write_cassette
 from harness.disk import write_whole
 from harness.errors import CassetteError, UnwritableError
+from harness.git import left_by_git
 from harness.records.exchange import Cassette
 
 __all__ = ["load_cassette", "save_cassette", "shown"]
@@ -48,6 +49,8 @@ def load_cassette(path: Path) -> Cassette:
             data = _decoded(data)
         if data.startswith(_GZIP):
             data = _unpacked(data)
+        if (fault := left_by_git(data, shown(path))) is not None:
+            raise CassetteError(str(fault))
         text = data.decode()
         return read_lines(data) or read_interactions(read_yaml(text), text)
     except OSError as error:

@@ -74,8 +74,8 @@ def remove_left_over() -> None:
 def _putrequest_handler(real: Function) -> Function:
     def putrequest(self: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
         place = f"{method} {self.host}:{self.port}{url}"
-        session = route(lambda: place)
-        if session is None or is_forwarding():
+        session = None if is_forwarding() else route(lambda: place)
+        if session is None:
             return real(self, method, url, *args, **options)
         cause = (
             f"{place} was sent by plain http.client (urllib.request?), which is not recorded; in an agent use httpx2, "

@@ -10,12 +10,14 @@ from typing import Any
 from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
 from harness.cassettes.patching import Function, Patch
 from harness.cassettes.pools import in_this_loop
-from harness.cassettes.routing import meet, route
+from harness.cassettes.routing import Answering, meet, route
 from harness.cassettes.sessions import Playback, Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
 
-__all__ = ["httpx_patches"]
+__all__ = ["MET", "httpx_patches"]
 
+MET = "harness_met"
+"""The extension of a request that is called with what the request meets, before anything is sent."""
 _WORDS = {
     Failure.REMOTE_PROTOCOL_ERROR: "peer closed connection without sending complete message body (as recorded)",
     Failure.READ_TIMEOUT: "timed out (as recorded)",
@@ -37,7 +39,7 @@ def _sync_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callabl
         if session is None:
             return real(self, request)
         request.read()
-        met = meet(session, _sent(request))
+        met = _meet(session, request)
         if isinstance(met, Playback):
             met.arrive()
             return _respond(module, replay, met, request)
@@ -54,7 +56,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
         if session is None:
             return await real(self, request)
         await request.aread()
-        met = meet(session, _sent(request))
+        met = _meet(session, request)
         if isinstance(met, Playback):
             await met.wait()
             return _respond(module, replay, met, request)
@@ -63,6 +65,13 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
         return _teed(module, response, tee, met)
 
     return handle_async_request
+
+
+def _meet(session: Answering, request: Any) -> Playback | Recording:
+    met = meet(session, _sent(request))
+    if MET in request.extensions:
+        request.extensions[MET](met)
+    return met
 
 
 def _describe(request: Any) -> str:

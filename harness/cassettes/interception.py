@@ -193,6 +193,8 @@ def routed(session: Session) -> Iterator[None]:
     Raises :class:`InterceptionError` where they would not reach it.
     """
     assert_in_path()
-    note_trial(session)
-    with using(session):
-        yield
+    try:
+        with using(session):
+            yield
+    finally:
+        note_trial(session)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.cassettes.content import decode_response
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
 from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
+from harness.cassettes.telemetry import service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
@@ -82,6 +82,11 @@ class PlainSession:
         return self._live.mismatch if self._live else None
 
     @property
+    def replays(self) -> bool:
+        """Whether nothing goes out but what the user's settings let pass by."""
+        return self._journal is None
+
+    @property
     def closed(self) -> bool:
         """Whether the test has ended."""
         return self._replay.closed
@@ -130,15 +135,19 @@ class PlainSession:
         return (*(places.get(position, old) for position, old in enumerate(self._own)), *further)
 
     def meet(self, request: HttpRequest) -> Playback | Recording:
-        """The recorded answer, or a recording to fill. Raises :class:`CassetteMissError` where it may be neither."""
+        """The recorded answer, or a recording to fill. Telemetry is not recorded, and never asked for again.
+
+        Raises :class:`CassetteMissError` where it may be neither.
+        """
         kept = self._filters.request(request)
         if kept is None:
             return self._aside.meet(request)
         if self._journal is None:
             return self._replay.meet(kept)
-        if self._plays:
-            with suppress(CassetteMissError):
-                return self._replay.meet(kept)
+        if self._plays and (playback := self._replay.recall(kept)) is not None:
+            return playback
+        if service_of(request.uri) is not None:
+            return self._aside.meet(request)
         return self._recorder(self._journal).meet(kept)
 
     def refuse(self, cause: str, current: str) -> CassetteMissError:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from harness.cassettes.sessions import Playback, Recording, ReplaySession, Session
-from harness.cassettes.silence import SILENT
+from harness.cassettes.sessions import Playback, Recording, Session
+from harness.cassettes.silence import unsent
 from harness.cassettes.telemetry import is_in_use, service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import HttpRequest
+from harness.seams import RecordedClock
 from harness.virtual import IN_THREAD, handed_on
 
 __all__ = [
@@ -43,6 +44,18 @@ class Answering(Protocol):
         """The error for a request that can't be served at all."""
 
 
+class _Silent:
+    """Answers the telemetry of code that belongs to no trial that is under way."""
+
+    def meet(self, request: HttpRequest) -> Playback:
+        """The answer."""
+        return Playback(unsent(request), RecordedClock())
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a report that can't be answered; it concerns no trial."""
+        return CassetteMissError(cause)
+
+
 class _UnderWay:
     """The trials under way in this process."""
 
@@ -65,7 +78,8 @@ class _UnderWay:
 
 _UNDER_WAY = _UnderWay()
 _REPLAYED = threading.Event()
-"""Set with the first trial that is replayed in this process."""
+"""Set once a trial was replayed in this process."""
+_SILENT = _Silent()
 _COVERING = _UnderWay()
 """The sessions of the user's own test functions: one at a time, and one more for each that is nested in it."""
 
@@ -80,17 +94,16 @@ def route(describe: Callable[[], str]) -> Answering | None:
     through a thread that was started without its context, so each trial under way is told. ``describe`` names the
     request: its method and its address.
 
-    Telemetry belongs to no trial, wherever it is sent: in a replay, and ever after it, :data:`SILENT` answers; else it
-    goes its own way.
+    Telemetry fails no trial, wherever it is sent from. None of it goes out in the replay of a trial, and ever after it
+    in the same process; while a trial is recorded it goes its own way.
     """
     session = _CURRENT.get()
     if service_of(describe().partition(" ")[2]):
-        return SILENT if _is_replays(session) else None
+        return _route_telemetry(session)
     if session is None:
         suspects = _UNDER_WAY.all()
         if not suspects:
-            covering = _COVERING.all()
-            return covering[-1] if covering else None
+            return _covering()
         cause = (
             f"{describe()} was sent from a thread that belongs to no trial while one is under way, so it was not let "
             "through; start the thread inside the trial, use a ThreadPoolExecutor, or run its work in "
@@ -106,16 +119,26 @@ def route(describe: Callable[[], str]) -> Answering | None:
     return session
 
 
-def _is_replays(session: Session | None) -> bool:
-    """Whether what code of this trial, or of none, reports may be of a replay: it may be sent long after it."""
+def _route_telemetry(session: Session | None) -> Answering | None:
+    """What answers telemetry; None where it goes its own way."""
     if session is not None:
-        return isinstance(session, ReplaySession)
-    return _REPLAYED.is_set()
+        return (_SILENT if session.closed else session) if session.replays else None
+    under_way = _UNDER_WAY.all()
+    if not under_way and (covering := _covering()) is not None:
+        return covering
+    # a thread of its own may report on a replay that is under way, or long after it
+    return _SILENT if _REPLAYED.is_set() or any(each.replays for each in under_way) else None
+
+
+def _covering() -> Session | None:
+    """The session of the user's own test function that is under way."""
+    covering = _COVERING.all()
+    return covering[-1] if covering else None
 
 
 def note_trial(session: Session) -> None:
-    """Remember that a trial was replayed."""
-    if isinstance(session, ReplaySession):
+    """Remember a trial that was replayed to its end."""
+    if session.replays:
         _REPLAYED.set()
 
 
@@ -160,13 +183,13 @@ def in_trial() -> bool:
 
 
 def is_forwarding() -> bool:
-    """Whether this context's http.client calls are those of a client that records them."""
+    """Whether this context's http.client calls are those of a client whose request was routed."""
     return _FORWARDING.get()
 
 
 @contextmanager
 def forwarding() -> Iterator[None]:
-    """Let a client that records use http.client."""
+    """Let a client whose request was routed use http.client."""
     token = _FORWARDING.set(True)
     try:
         yield

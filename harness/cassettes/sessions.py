@@ -6,19 +6,21 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from harness.cassettes.cleaning import clean_exchange, mask_request
 from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
+from harness.cassettes.silence import unsent
 from harness.cassettes.telemetry import service_of
 from harness.cassettes.unsent import unplayed_mismatch
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
-from harness.seams import Clock, ReplayClock
+from harness.seams import Clock, RecordedClock, ReplayClock
 from harness.secrets import declared_redaction, known_secrets
 
 __all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
@@ -49,6 +51,10 @@ class Session(Protocol):
     @property
     def played(self) -> list[Played]:
         """The exchanges that took place."""
+
+    @property
+    def replays(self) -> bool:
+        """Whether nothing goes out."""
 
     def meet(self, request: HttpRequest) -> Playback | Recording:
         """The recorded answer; or a recording to fill while the request goes out.
@@ -122,6 +128,8 @@ class Playback:
 class ReplaySession:
     """Answers a trial's requests from its cassette, each recorded exchange once."""
 
+    replays = True
+
     def __init__(
         self,
         cassette: Cassette,
@@ -161,7 +169,7 @@ class ReplaySession:
 
     @property
     def unplayed(self) -> tuple[Exchange, ...]:
-        """What was recorded and not asked for. Telemetry is never asked for; other tools record it as well."""
+        """What was recorded and not asked for. Telemetry need not be: it differs from run to run."""
         left = (self._exchanges[position] for position in self._index.left)
         return tuple(exchange for exchange in left if service_of(exchange.request.uri) is None)
 
@@ -171,19 +179,38 @@ class ReplaySession:
         return self._exchanges
 
     def meet(self, request: HttpRequest) -> Playback:
-        """The answer to a request. Raises :class:`CassetteMissError` where the recording has none."""
+        """The answer to a request: telemetry that was not recorded is answered as its service does.
+
+        Raises :class:`CassetteMissError` for any other request that the recording does not answer.
+        """
+        is_report = service_of(request.uri) is not None
+        playback = self.recall(request) if not is_report or self._has_reports else None
+        if playback is not None:
+            return playback
+        if is_report:
+            return Playback(unsent(request), RecordedClock())
+        with self._lock:
+            raise self._miss(self._index.explain(self._mask(request), self._order))
+
+    def recall(self, request: HttpRequest) -> Playback | None:
+        """The recorded answer to a request; None where the recording has none, which is no miss yet."""
         with self._lock:
             position = self._index.take(request)
             if position is None:  # what is the same before it is masked needs no mask: most requests cost nothing more
                 request = self._mask(request)
                 position = self._index.take(request)
             if position is None:
-                raise self._miss(self._index.explain(request, self._order))
+                return None
             exchange = self._index.answer(position, request)
             self._order.append(position)
             playback = Playback(exchange, self._clock)
             self._played.append(Played(playback.exchange, self.user_turn))
             return playback
+
+    @cached_property
+    def _has_reports(self) -> bool:
+        """Whether to look for one at all: they are large, and often all that some framework sends in a trial."""
+        return any(service_of(exchange.request.uri) for exchange in self._exchanges)
 
     def refuse(self, cause: str, current: str) -> CassetteMissError:
         """The error for a request that can't be answered at all; the trial fails with it."""
@@ -234,6 +261,7 @@ class Recording:
         self._response = HttpResponse(status=NO_RESPONSE)
         self._pieces: list[bytes] = []
         self._chunks: list[Chunk] = []
+        self._ending = threading.Lock()
         self.exchange: Exchange | None = None
         """The exchange, once it has ended."""
         self.user_turn = session.user_turn
@@ -267,18 +295,19 @@ class Recording:
 
     def end(self, ending: Ending = Ending.COMPLETE) -> None:
         """Nothing more will come. Only the first ending counts."""
-        if self.exchange is not None:
-            return
-        body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
-        exchange = Exchange(
-            request=self._request,
-            response=self._response.model_copy(update=body),
-            started=self._started,
-            head=self._head,
-            duration=self._elapsed(),
-        )
-        self.exchange = self._session.clean(exchange)
-        self._session.keep(self.exchange)
+        with self._ending:
+            if self.exchange is not None:
+                return
+            body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
+            exchange = Exchange(
+                request=self._request,
+                response=self._response.model_copy(update=body),
+                started=self._started,
+                head=self._head,
+                duration=self._elapsed(),
+            )
+            self.exchange = self._session.clean(exchange)
+            self._session.keep(self.exchange)
 
     def _elapsed(self) -> int:
         return self._clock.now() - self._started
@@ -295,6 +324,8 @@ def _whole(text: str) -> str:
 
 class RecordSession:
     """Lets a trial's requests through to the network, and keeps what passes."""
+
+    replays = False
 
     def __init__(self, *, clock: Clock, journal: Journal | None, replayed: Iterable[Exchange] = ()) -> None:
         """``replayed``: what took place in this trial before, and stands in its journal first.

@@ -32,9 +32,11 @@ def _request_handler(real: Function) -> Callable[..., Any]:
     def make_request(pool: Any, conn: Any, method: str, url: str, **options: Any) -> Any:
         uri = url if "://" in url else f"{_origin(pool)}{url}"
         session = route(lambda: f"{method} {uri}")
+        open_tunnel = _TUNNELS.pop(conn, lambda: None)
         if session is None:
-            return real(pool, conn, method, url, **options)
-        open_tunnel = _TUNNELS.pop(conn, None)
+            with forwarding():
+                open_tunnel()
+                return real(pool, conn, method, url, **options)
         body = _read_body(options.get("body"))
         headers = options.get("headers") or pool.headers
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
@@ -43,8 +45,7 @@ def _request_handler(real: Function) -> Callable[..., Any]:
         if isinstance(met, Playback):
             return respond(met, Asked(pool, conn, method, url, options))
         with note_errors(met), forwarding():
-            if open_tunnel is not None:
-                open_tunnel()
+            open_tunnel()
             response = real(pool, conn, method, url, **options | {"preload_content": False})
         return _handed_on(response, met, options)
 
@@ -53,9 +54,6 @@ def _request_handler(real: Function) -> Callable[..., Any]:
 
 def _proxy_handler(real: Function) -> Callable[..., Any]:
     def prepare_proxy(pool: Any, conn: Any) -> Any:
-        if route(lambda: f"CONNECT {_origin(pool)}") is None:
-            return real(pool, conn)
-
         def open_tunnel() -> None:
             try:
                 real(pool, conn)

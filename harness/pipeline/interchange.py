@@ -11,6 +11,7 @@ from harness.cassettes.cleaning import clean_exchange
 from harness.cassettes.exporting import write_for_vcrpy
 from harness.cassettes.writing import write_cassette
 from harness.errors import BadInputError, CassetteError, Fault
+from harness.git import left_by_git
 from harness.records.exchange import Cassette
 from harness.secrets import declaring
 from harness.settings import find_root, load_project
@@ -130,7 +131,8 @@ def _may_be_cassette(file: Path, folder: Path) -> bool:
         return False
     name = file.name.removesuffix(".gz")
     if name.endswith(".json"):
-        return b'"interactions"' in file.read_bytes()  # a folder of recordings may hold other data
+        data = file.read_bytes()  # a folder of recordings may hold other data
+        return b'"interactions"' in data or left_by_git(data, file.name) is not None
     return name.endswith((".yaml", ".yml"))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.cassettes.reading import Node, UnreadableError, read_yaml
 from harness.errors import BadInputError, Fault
+from harness.git import left_by_git
 from harness.records.redaction import Redaction
 from harness.secrets import Secrets, is_random, known_secrets, unpacked
 from harness.settings import Project
@@ -53,10 +54,13 @@ def scan(project: Project, paths: Sequence[Path]) -> tuple[list[Leak], list[Faul
     for file in files:
         is_kept = any(file.resolve().is_relative_to(top.resolve()) for top in (project.cassettes, project.reports))
         try:
-            found = _scan_file(file, everything if is_kept else only_secrets)
+            data = file.read_bytes()
         except OSError as error:
             faults.append(Fault(str(file), 0, 0, f"can't be read: {error.strerror}; check the path"))
             continue
+        if _is_structured(file) and (fault := left_by_git(data, str(file))) is not None:
+            faults.append(fault)
+        found = _scan_file(file, data, everything if is_kept else only_secrets)
         leaks += (Leak(file, line, rule) for line, rule in sorted(found))
     return leaks, faults
 
@@ -72,10 +76,14 @@ def _files(place: Path) -> Iterator[Path]:
             yield file
 
 
-def _scan_file(file: Path, secrets: Secrets) -> set[tuple[int, str]]:
-    data = unpacked(file.read_bytes())
+def _is_structured(file: Path) -> bool:
+    return file.with_suffix("").suffix in _STRUCTURED or file.suffix in _STRUCTURED
+
+
+def _scan_file(file: Path, data: bytes, secrets: Secrets) -> set[tuple[int, str]]:
+    data = unpacked(data)
     found = {(data.count(b"\n", 0, finding.spans[0][0]) + 1, finding.rule) for finding in secrets.find_in_body(data)}
-    if file.with_suffix("").suffix in _STRUCTURED or file.suffix in _STRUCTURED:
+    if _is_structured(file):
         try:
             scalars = list(_scalars(read_yaml(data.decode()), ""))
         except (UnicodeDecodeError, UnreadableError):

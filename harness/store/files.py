@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from harness.disk import locked, put, stage, sweep
 from harness.errors import BadInputError, Fault
+from harness.git import left_by_git
 from harness.records.base import Record
 from harness.records.comparison import Results
 from harness.records.run import Run, RunFacts
@@ -153,10 +154,13 @@ def write_texts(texts: Mapping[Path, str]) -> None:
 
 def _read(file: Path, kind: type[R]) -> R:
     try:
-        return kind.model_validate_json(file.read_bytes())
+        data = file.read_bytes()
+        return kind.model_validate_json(data)
     except OSError as error:
         raise BadInputError([Fault(str(file), 0, 0, f"can't be read: {error.strerror}; check the path")]) from error
     except ValidationError as error:
+        if (fault := left_by_git(data, str(file))) is not None:
+            raise BadInputError([fault]) from error
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         what = (

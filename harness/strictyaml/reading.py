@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, Fault
+from harness.git import left_by_git
 from harness.strictyaml.document import Document, Node, Place, read_document
 
 __all__ = ["Places", "read_file", "read_yaml"]
@@ -50,6 +51,8 @@ def _read_text(file: Path, name: str) -> str:
         raise BadInputError([Fault(name, 0, 0, f"can't be read ({error.strerror}); check the path")]) from None
     if len(raw) > _MOST_BYTES:
         raise BadInputError([Fault(name, 0, 0, f"has {size} bytes; split it below {_MOST_BYTES}")])
+    if (fault := left_by_git(raw, name)) is not None:
+        raise BadInputError([fault])
     try:
         # some editors begin a file with a byte order mark
         return raw.decode("utf-8").removeprefix("\ufeff")

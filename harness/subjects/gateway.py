@@ -13,7 +13,7 @@ import re
 import selectors
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import copy_context
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -21,9 +21,13 @@ from urllib.parse import urlsplit
 import h11
 import httpx2
 
+from harness.cassettes.failures import Failure
+from harness.cassettes.httpx_route import MET
 from harness.cassettes.routing import route
+from harness.cassettes.sessions import Playback, Recording
 from harness.errors import CassetteMissError
 from harness.providers.connections import tls_context
+from harness.records.exchange import Ending
 
 __all__ = ["Gateway"]
 
@@ -34,10 +38,14 @@ _HOP_BY_HOP = {
 }
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]+)?")
 _PIECE = 65_536
-_CONNECT, _READ = 30.0, 600.0
-"""Seconds that a provider may take to be reached, and to be silent where the program does not say how long it waits."""
+_CONNECT = 30.0
+"""Seconds that a provider may take to be reached: the program, whose connection is to us, sets no limit for that."""
 _PROGRAMS_OWN = b"x-stainless-read-timeout"
-"""In which the official SDKs say how long they wait. Who is no longer waited for is recorded as having stalled."""
+"""The header in which the official Python SDKs say how many seconds of silence they bear.
+
+A provider that is silent for longer is recorded as stalled. Without the header we wait for as long as the program does:
+a limit of ours would cut an answer that the program had waited for.
+"""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -106,6 +114,7 @@ class Gateway:
             self._sockets.add(accepted)
         try:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            accepted.settimeout(None)  # socket.setdefaulttimeout() of the project is not for the program's pace
             connection = _Connection(accepted)
             while not self._is_closed and self._serve(connection):
                 pass
@@ -122,34 +131,43 @@ class Gateway:
         received = connection.receive()
         if received is None:
             return False
-        head, body = received
         try:
-            request = httpx2.Request(
-                head.method.decode(), self._find_url(head), headers=_to_provider(head), content=body
-            )
-            response = self._client.send(request, stream=True)
+            is_whole = self._forward(self._make_request(*received), connection)
         except CassetteMissError as miss:
             connection.refuse(str(miss))
             return True
         except httpx2.TransportError:
-            return False  # as it would have met it
-        with contextlib.closing(response):
+            return False  # as the program would have met it
+        if is_whole:
+            connection.end()
+        return is_whole
+
+    def _forward(self, request: httpx2.Request, connection: _Connection) -> bool:
+        """Hand on the answer as it comes, but for its end. Whether it is whole."""
+        is_whole = True
+        with contextlib.ExitStack() as stack:
+
+            def watch(met: Playback | Recording) -> None:
+                nonlocal is_whole
+                if isinstance(met, Recording):
+                    stack.enter_context(connection.watched(met))
+                else:  # a program that closed when it was recorded must not take what it had by then for the whole
+                    is_whole = met.exchange.response.ending is not Ending.ABANDONED
+
+            request.extensions[MET] = watch
+            response = stack.enter_context(contextlib.closing(self._client.send(request, stream=True)))
             reason = response.extensions.get("reason_phrase", b"")
             connection.begin(response.status_code, reason, _end_to_end(response.headers.raw))
-            try:
-                for piece in response.iter_raw():
-                    connection.send(piece)
-            except httpx2.TransportError:
-                return False  # and the body breaks off
-        connection.end()
-        return True
+            for piece in response.iter_raw():
+                connection.send(piece)
+        return is_whole
 
     def _make_request(self, head: h11.Request, body: bytes) -> httpx2.Request:
         headers = _to_provider(head)
         own = dict(headers).get(_PROGRAMS_OWN, b"").decode("latin-1")
-        patience = httpx2.Timeout(float(own) if _SECONDS.fullmatch(own) else _READ, connect=_CONNECT)
+        limits = httpx2.Timeout(None, connect=_CONNECT, read=float(own) if _SECONDS.fullmatch(own) else None)
         method, url = head.method.decode(), self._find_url(head)
-        return httpx2.Request(method, url, headers=headers, content=body, extensions={"timeout": patience.as_dict()})
+        return httpx2.Request(method, url, headers=headers, content=body, extensions={"timeout": limits.as_dict()})
 
     def _find_url(self, head: h11.Request) -> str:
         """Where a request is to go. Raises :class:`CassetteMissError` where that can't be forwarded."""
@@ -202,6 +220,40 @@ class _Connection:
                 return head, bytes(body)
             else:
                 return None
+
+    @contextlib.contextmanager
+    def watched(self, recording: Recording) -> Iterator[None]:
+        """End an exchange when the program hangs up, as one does that waits no longer.
+
+        We learn nothing of it while we wait for the provider: what came later would be recorded as an answer.
+        """
+        bell, ring = socket.socketpair()
+
+        def watch() -> None:
+            with bell, selectors.DefaultSelector() as selector:
+                selector.register(bell, selectors.EVENT_READ)
+                selector.register(self._socket, selectors.EVENT_READ)
+                ready = [key.fileobj for key, _ in selector.select()]
+                if bell in ready or not self._is_closed():
+                    return
+                if recording.answered:
+                    recording.end(Ending.ABANDONED)
+                else:
+                    recording.fail(Failure.READ_TIMEOUT)
+
+        thread = threading.Thread(target=watch, name="harness-gateway-watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ring.close()
+            thread.join()
+
+    def _is_closed(self) -> bool:
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK)
+        except ConnectionError:
+            return True
 
     def begin(self, status: int, reason: bytes, headers: RawHeaders) -> None:
         """Send status and headers; how the body is framed is for this connection to say."""

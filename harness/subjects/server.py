@@ -170,7 +170,7 @@ def _get(port: int, path: str, timeout: float) -> int:
 
 def _post(port: int, path: str, body: bytes) -> tuple[int, str, bytes]:
     """The status, content type and body of the answer; of a stream, up to its last event."""
-    connection = http.client.HTTPConnection(_HOST, port)
+    connection = http.client.HTTPConnection(_HOST, port, timeout=None)  # whatever socket.setdefaulttimeout() says
     headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     try:
         connection.request("POST", path, body, headers)

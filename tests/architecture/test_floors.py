@@ -19,11 +19,12 @@ FLOORS = {
     3: ("agent",),
     2: ("providers", "cassettes"),
     1: ("disk", "registry", "seams", "secrets", "settings", "strictyaml", "virtual", "wire"),
-    0: ("errors", "records"),
+    0: ("errors", "git", "records"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 NEIGHBOURS = {
     ("cli", "commands"),
+    ("git", "errors"),
     ("plugin", "items"),
     ("plugin", "plain"),
     ("records", "errors"),

@@ -52,6 +52,8 @@ class Wire:
     end: End = End.KEEP
     sent: int | None = None
     """How many pieces are sent before the end; None for all, negative for not even the head."""
+    silence: float = 0.0
+    """Seconds before the head and before each piece."""
 
     def head(self) -> bytes:
         """Status line and headers."""
@@ -134,10 +136,10 @@ class WireServer:
         self._noted[name].append(noted)
         wire = self._answers[name][int(headers[NUMBER])]
         for packet in wire.packets():
+            await asyncio.sleep(wire.silence)
             noted.sent.append((time.monotonic_ns(), len(packet)))
             writer.write(packet)
             await writer.drain()
-            await asyncio.sleep(0)
         if wire.stalls:
             await reader.read()
         if wire.end is End.RESET:

@@ -86,3 +86,23 @@ def test_a_stream_that_was_closed_after_its_last_event_is_complete() -> None:
     assert ending(b'event: response.completed\r\ndata: {"a": 1}\r\n\r\n') is Ending.COMPLETE
     assert ending(b"data: {}\n\n") is Ending.ABANDONED
     assert ending(b"data: [DONE]\n\ndata: {}\n\n") is Ending.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "headers", "body", "ending"),
+    [
+        ("POST", 200, (("content-length", "2"),), b"{}", Ending.COMPLETE),
+        ("POST", 200, (("content-length", "3"),), b"{}", Ending.ABANDONED),
+        ("POST", 200, (), b"{}", Ending.ABANDONED),
+        ("HEAD", 200, (("content-length", "2"),), b"", Ending.COMPLETE),
+        ("HEAD", 0, (), b"", Ending.ABANDONED),
+        ("DELETE", 204, (), b"", Ending.COMPLETE),
+    ],
+)
+def test_a_body_that_has_its_length_is_complete(
+    method: str, status: int, headers: tuple[tuple[str, str], ...], body: bytes, ending: Ending
+) -> None:
+    """A client may close as soon as it has all that the head announced."""
+    response = HttpResponse(status=status, headers=headers, body=body, ending=Ending.ABANDONED)
+    exchange = Exchange(request=HttpRequest(method=method, uri="u"), response=response)
+    assert clean_exchange(exchange).response.ending is ending

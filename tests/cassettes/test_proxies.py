@@ -7,7 +7,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import Context
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -18,7 +20,7 @@ import pytest
 import requests
 import urllib3
 
-from harness.cassettes import Played, RecordSession, ReplaySession, intercepted, routed
+from harness.cassettes import Played, RecordSession, ReplaySession, intercepted, routed, routing, telemetry
 from harness.records.exchange import Cassette, HttpRequest
 from harness.seams import RecordedClock, SystemClock
 from tests.cassettes.conftest import Handler, Server
@@ -221,3 +223,25 @@ def test_a_proxy_that_nobody_is_at_is_a_connection_error_again() -> None:
     with intercepted(), routed(ReplaySession(cassette, clock=RecordedClock())):
         work()
     assert raised[0] is raised[1] is requests.exceptions.ProxyError
+
+
+@pytest.mark.parametrize("in_trial", [True, False], ids=["of the agent", "of a thread of its own"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_telemetry_by_a_proxy(name: str, in_trial: bool, tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy too telemetry goes out while recording and is not kept, and a replay does not ask the proxy."""
+    host = tunnel.server.url.removeprefix("https://")
+    monkeypatch.setattr(routing, "_REPLAYED", threading.Event())
+    monkeypatch.setattr(telemetry, "_BY_HOST", {host: telemetry.Service("Ours", (), (host,), ("/v1/one",))})
+
+    def report() -> bytes:
+        if in_trial:
+            return CLIENTS[name](tunnel, "/v1/one")
+        with ThreadPoolExecutor() as pool:
+            return Context().run(pool.submit, CLIENTS[name], tunnel, "/v1/one").result()
+
+    live, played = record(report)
+    assert (len(tunnel.asked), tunnel.server.count, played) == (1, 1, [])
+    session = ReplaySession(Cassette(exchanges=()), clock=RecordedClock())
+    with intercepted(), routed(session):
+        assert report() == b"{}" != live
+    assert (len(tunnel.asked), session.mismatch) == (1, None)

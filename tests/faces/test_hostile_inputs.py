@@ -47,6 +47,15 @@ def test_hostile_scenario(desk: MiniProject, name: str) -> None:
     assert not (desk.root / "reports").exists()
 
 
+def test_settings_in_another_coding(desk: MiniProject) -> None:
+    """A pyproject.toml that is not UTF-8 is named with its line."""
+    (desk.root / "pyproject.toml").write_bytes("[tool.harness]\n# größer\n".encode("latin-1"))
+    done = desk.harness("run")
+    assert done.code == 2, done.text
+    assert "pyproject.toml:2: is not UTF-8; save it as UTF-8" in done.err
+    assert "Traceback" not in done.text
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.7, 0.95])
 def test_truncated_cassette(desk: MiniProject, keep: float) -> None:
     """A cassette that lost its end is named, wherever it was cut."""

@@ -31,7 +31,7 @@ HEAVY = {"_pytest", "anthropic", "httpx", "hypothesis", "openai", "playwright", 
 ROOMS = {"harness.plain", "harness.plugin", "harness.items", "harness.providers.simulated", "harness.service"}
 """Rooms of ours that a replay has no use for."""
 SDKS = "import sys, anthropic, httpx2, openai, pydantic; httpx2.AsyncClient(); print(*sys.modules)"
-OURS = {"_time_machine", "genai_prices", "harness", "regex", "time_machine", "yaml"}
+OURS = {"genai_prices", "harness", "regex", "time_machine", "yaml"}
 """All that a replay may load before its first result, beside what the SDKs, a client of theirs and Pydantic load."""
 LATE = {"harness.reporting", "jinja2"}
 """What has its use only once all has run."""
@@ -49,9 +49,9 @@ def test_nothing_for_the_report_before_the_first_result(tmp_path: Path) -> None:
 
 
 def packages(modules: Iterable[str]) -> set[str]:
-    """The packages of these modules that are neither Python's own nor the project's."""
+    """The packages of these modules that are neither Python's own nor the project's, nor private to another package."""
     names = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"scenarios"}
-    return {name for name in names if not name.startswith("conftest_")}
+    return {name for name in names if not name.startswith(("conftest_", "_"))}
 
 
 @pytest.mark.parametrize(

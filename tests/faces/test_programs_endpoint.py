@@ -81,6 +81,13 @@ def test_it_replays_the_same_each_time(project: MiniProject) -> None:
     }
 
 
+def test_a_slow_server_is_waited_for(project: MiniProject) -> None:
+    """A server takes its time, whatever limit the project gives the sockets of this process."""
+    project.edit("conftest.py", "import harness\n", "import harness\nimport socket\n\nsocket.setdefaulttimeout(0.2)\n")
+    done = project.harness("run", "scenarios/talk.yaml", PONDERS="0.5")
+    assert done.code == 0, done.text
+
+
 def test_its_failures_are_the_agents(project: MiniProject) -> None:
     """A server that does not listen, ends, breaks or answers something else fails its trial by name."""
     told = {}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 
-from harness.cassettes.routing import route, using
-from harness.cassettes.sessions import RecordSession, ReplaySession
+import pytest
+
+from harness.cassettes import ExtendSession, RecordSession, ReplaySession, Session, intercepted, routed, routing
+from harness.cassettes.routing import meet, route, using
+from harness.cassettes.sessions import Playback
 from harness.cassettes.telemetry import SERVICES, service_of
 from harness.providers.simulated import running_provider
 from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse
-from harness.seams import RecordedClock, SystemClock
+from harness.seams import ExtendedClock, RecordedClock, SystemClock
 from tests.faces.test_offline import Listener, listening
 from tests.project import DESK, MiniProject
 
@@ -121,6 +127,74 @@ def test_the_list_is_exact() -> None:
         assert service_of(other) is None, other
 
 
+REPORT = HttpRequest(method="POST", uri="https://api.openai.com/v1/traces/ingest", headers=(), body=b"{}")
+NEW = REPORT.model_copy(update={"body": b'{"new": true}'})
+ASKED = HttpRequest(method="POST", uri="https://api.openai.com/v1/responses", headers=(), body=b"{}")
+ANSWER = HttpResponse(status=200, body=b"recorded")
+CASSETTE = Cassette(exchanges=(Exchange(request=REPORT, response=ANSWER, started=0, head=0, duration=0),))
+
+
+@pytest.fixture
+def nothing_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has replayed no trial yet."""
+    monkeypatch.setattr(routing, "_REPLAYED", threading.Event())
+
+
+def sent(request: HttpRequest) -> bytes | None:
+    """What answers a request of the code that is running; None where it goes its own way."""
+    answering = route(lambda: f"{request.method} {request.uri}")
+    if answering is None:
+        return None
+    met = meet(answering, request)
+    assert isinstance(met, Playback)
+    return met.exchange.response.body
+
+
+def sent_from_elsewhere(request: HttpRequest) -> bytes | None:
+    """The same for code that belongs to no trial."""
+    return Context().run(sent, request)
+
+
+def extending(cassette: Cassette) -> ExtendSession:
+    """A trial that goes live at the first difference."""
+    return ExtendSession(cassette, clock=ExtendedClock(), journal=None)
+
+
+@pytest.mark.parametrize(
+    "replaying", [lambda: ReplaySession(CASSETTE, clock=RecordedClock()), lambda: extending(CASSETTE)]
+)
+def test_a_replay_answers_what_is_recorded(replaying: Callable[[], Session], nothing_replayed: None) -> None:
+    """Of the agent's own reports those that were recorded get their answers, all others that of a service."""
+    session = replaying()
+    with intercepted(), routed(session):
+        assert sent_from_elsewhere(REPORT) == b"{}"
+        assert [sent(REPORT), sent(REPORT), sent(NEW)] == [b"recorded", b"{}", b"{}"]
+    assert [sent(REPORT), sent_from_elsewhere(REPORT)] == [b"{}", b"{}"]
+    assert session.mismatch is None
+    assert session.replays
+
+
+def test_an_extension_lets_it_out_once_it_is_live(nothing_replayed: None) -> None:
+    """From the first difference on an extended trial is a live run, and its reports go out."""
+    session = extending(CASSETTE)
+    with intercepted(), routed(session):
+        assert sent(NEW) == b"{}"
+        session.meet(ASKED)
+        assert [sent(REPORT), sent_from_elsewhere(REPORT)] == [None, None]
+    assert sent_from_elsewhere(REPORT) is None
+    assert not session.replays
+
+
+def test_the_innermost_trial_decides(nothing_replayed: None) -> None:
+    """A judge that is recorded within a replay reports, and a replay within a recording does not."""
+    live, replay = RecordSession(clock=SystemClock(), journal=None), ReplaySession(CASSETTE, clock=RecordedClock())
+    with intercepted(), routed(replay), routed(live):
+        assert sent(REPORT) is None
+    live, replay = RecordSession(clock=SystemClock(), journal=None), ReplaySession(CASSETTE, clock=RecordedClock())
+    with intercepted(), routed(live), routed(replay):
+        assert sent(REPORT) == b"recorded"
+
+
 def test_a_recording_lets_it_pass() -> None:
     """In a trial that is recorded, telemetry goes its own way, whichever code sends it."""
     with using(RecordSession(clock=SystemClock(), journal=None)):
@@ -128,7 +202,5 @@ def test_a_recording_lets_it_pass() -> None:
 
 
 def test_recorded_by_another_tool() -> None:
-    """Telemetry that stands in a cassette is never asked for, and missed by nobody."""
-    request = HttpRequest(method="POST", uri="https://api.openai.com/v1/traces/ingest", headers=(), body=b"{}")
-    exchange = Exchange(request=request, response=HttpResponse(status=204), started=0, head=0, duration=0)
-    assert ReplaySession(Cassette(exchanges=(exchange,)), clock=RecordedClock()).unplayed == ()
+    """Telemetry that stands in a cassette and is not asked for is missed by nobody."""
+    assert ReplaySession(CASSETTE, clock=RecordedClock()).unplayed == ()

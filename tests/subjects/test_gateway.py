@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import h11
+import httpx2
 import pytest
 
 from harness.cassettes import RecordSession, ReplaySession, Session, intercepted, routed
@@ -56,6 +60,11 @@ class Program:
         self, target: str, number: int = 0, method: str = "POST", **headers: str
     ) -> tuple[int, dict[str, str], bytes]:
         """Send one request; its status, headers and body, which ends in a word of ours where it broke off."""
+        self.send(target, number, method, **headers)
+        return self.receive()
+
+    def send(self, target: str, number: int = 0, method: str = "POST", **headers: str) -> None:
+        """Send one request."""
         if self.protocol.our_state is h11.DONE:
             self.protocol.start_next_cycle()
         body = b"{}" if method == "POST" else b""
@@ -63,25 +72,24 @@ class Program:
         given += [(name.replace("_", "-"), value) for name, value in headers.items()]
         for event in (h11.Request(method=method, target=target, headers=given), h11.Data(body), h11.EndOfMessage()):
             self.socket.sendall(self.protocol.send(event) or b"")
-        return self.receive()
 
     def receive(self) -> tuple[int, dict[str, str], bytes]:
         """The next answer."""
-        status, headers, body = 0, {}, b""
+        status, headers, body = 0, {}, bytearray()
         while True:
             try:
                 event = self.protocol.next_event()
                 if event is h11.NEED_DATA:
                     self.protocol.receive_data(self.socket.recv(65536))
             except (h11.RemoteProtocolError, ConnectionError):
-                return status, headers, body + BROKEN.encode()
+                return status, headers, bytes(body) + BROKEN.encode()
             if isinstance(event, h11.Response):
                 status = event.status_code
                 headers = {name.decode(): value.decode() for name, value in event.headers}
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-                return status, headers, body
+                return status, headers, bytes(body)
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +164,67 @@ def test_a_piece_passes_as_it_comes(wire: WireServer, monkeypatch: pytest.Monkey
     assert EVENTS[1] not in heard
 
 
-def test_who_stops_waiting_is_recorded_so(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def library_limits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the limits that the HTTP library has of its own, in seconds."""
+    limits = inspect.signature(httpx2.Client).parameters["timeout"].default
+
+    def limit(seconds: float) -> None:
+        for name in limits.as_dict():
+            monkeypatch.setattr(limits, name, seconds)
+
+    return limit
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"x_stainless_read_timeout": "30.0"}, {"x_stainless_read_timeout": "NOT_GIVEN"}], ids=str
+)
+@pytest.mark.parametrize(
+    "answer", [Wire((b'{"a":1}',)), Wire(EVENTS, headers=STREAM, framing=Framing.CHUNKED)], ids=["plain", "streamed"]
+)
+def test_a_slow_model_is_waited_for(
+    wire: WireServer,
+    monkeypatch: pytest.MonkeyPatch,
+    library_limits: Callable[[float], None],
+    answer: Wire,
+    headers: dict[str, str],
+) -> None:
+    """An answer may be silent before it begins and within, whatever the HTTP library allows by itself."""
+    library_limits(0.1)
+    monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(replace(answer, silence=0.3)))
+    session = recording()
+    with standing(session) as gateway, Program(gateway) as program:
+        base = gateway.variables["OPENAI_BASE_URL"].removeprefix(f"http://{gateway.address}")
+        assert program.ask(f"{base}/x", **headers)[2] == b"".join(answer.pieces)
+    assert [each.exchange.response.ending for each in session.played] == [Ending.COMPLETE]
+
+
+@pytest.mark.parametrize(("before_asking", "before_reading"), [(0.3, 0), (0, 0.3)])
+def test_a_slow_program_is_waited_for(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, before_asking: float, before_reading: float
+) -> None:
+    """A program may be slow to send a request and to read the answer, whatever limit the project gives its sockets."""
+    large = Wire((b"x" * 1_000_000,) * 8)
+    monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(large))
+    default = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.1)
+    try:
+        with standing(recording()) as gateway, Program(gateway) as program:
+            program.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # so that the answer finds no room
+            time.sleep(before_asking)
+            base = gateway.variables["OPENAI_BASE_URL"].removeprefix(f"http://{gateway.address}")
+            program.send(f"{base}/x")
+            time.sleep(before_reading)
+            assert len(program.receive()[2]) == 8_000_000
+    finally:
+        socket.setdefaulttimeout(default)
+
+
+def test_who_stops_waiting_is_recorded_so(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, library_limits: Callable[[float], None]
+) -> None:
     """Where the program's SDK says how long it waits, a provider that is silent for longer has stalled; so replayed."""
+    library_limits(60)
     stalled = Wire(EVENTS, headers=STREAM, framing=Framing.CHUNKED, sent=1, end=End.STALL)
     monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(stalled))
     heard = []
@@ -170,6 +237,33 @@ def test_who_stops_waiting_is_recorded_so(wire: WireServer, monkeypatch: pytest.
         assert [exchange.response.ending for exchange in exchanges] == [Ending.STALLED]
         session = ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock())
     assert heard == [EVENTS[0] + BROKEN.encode()] * 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "heard", "ending"), [(-1, b"", Ending.STALLED), (1, EVENTS[0], Ending.ABANDONED)], ids=["first", "gap"]
+)
+def test_a_program_that_hangs_up_ends_its_exchange(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch, sent: int, heard: bytes, ending: Ending
+) -> None:
+    """What comes after a program's own time limit is no answer to it; replayed it breaks off where the program left."""
+    monkeypatch.setenv("OPENAI_BASE_URL", wire.serve(Wire(EVENTS, headers=STREAM, sent=sent, end=End.STALL)))
+    session = recording()
+    with standing(session) as gateway:
+        target = gateway.variables["OPENAI_BASE_URL"].removeprefix(f"http://{gateway.address}") + "/x"
+        with Program(gateway) as program:
+            program.send(target)
+            while heard and heard not in program.protocol.trailing_data[0]:
+                program.protocol.receive_data(program.socket.recv(65536))
+        deadline = time.monotonic() + 30
+        while not session.played and time.monotonic() < deadline:
+            time.sleep(0.01)
+        exchanges = tuple(each.exchange for each in session.played)
+    assert [exchange.response.ending for exchange in exchanges] == [ending]
+    with (
+        standing(ReplaySession(Cassette(exchanges=exchanges), clock=RecordedClock())) as gateway,
+        Program(gateway) as program,
+    ):
+        assert program.ask(target)[2] == heard + BROKEN.encode()
 
 
 def test_connections_are_kept_and_many_may_ask(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +314,14 @@ def test_a_plain_proxy_request_is_recorded(wire: WireServer) -> None:
     with standing(session) as gateway, Program(gateway) as program:
         assert program.ask(f"{base}/tool")[2] == b'{"a":1}'
     assert [each.exchange.request.uri for each in session.played] == [f"{base}/tool"]
+
+
+def test_a_program_reports_nothing_in_a_replay() -> None:
+    """Telemetry of a program by plain HTTP is answered as its service does, and fails no trial."""
+    session = ReplaySession(Cassette(exchanges=()), clock=RecordedClock())
+    with standing(session) as gateway, Program(gateway) as program:
+        assert program.ask("http://us.i.posthog.com/batch/")[2] == b"{}"
+    assert session.mismatch is None
 
 
 def test_what_is_of_one_connection_stays_there() -> None:
