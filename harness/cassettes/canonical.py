@@ -209,5 +209,5 @@ def _drop(data: JsonValue, path: list[str]) -> None:
 
 def _key(request: HttpRequest, kind: str, body: bytes, anywhere: bool, unknown: frozenset[str]) -> Key:
     origin, place, is_model_api = _spot(request.method, request.uri)
-    headers = compared_headers(request, unknown, is_model_api=is_model_api) if request.headers else ()
+    headers = compared_headers(request.headers, unknown, is_model_api=is_model_api) if request.headers else ()
     return ("" if anywhere else origin, place, headers, kind, body)

@@ -13,7 +13,7 @@ from harness.cassettes.canonical import canonical_text, is_model_api
 from harness.cassettes.diffs import diff_texts, diff_values
 from harness.cassettes.headers import compared_headers
 from harness.records.base import JsonObject
-from harness.records.exchange import HttpRequest
+from harness.records.exchange import Exchange, HttpRequest
 from harness.records.mismatch import MismatchPart
 from harness.wire.split import Definition
 
@@ -77,11 +77,11 @@ def definition_differences(recorded: Definition, current: Definition) -> list[Di
     return differences
 
 
-def header_differences(recorded: HttpRequest, current: HttpRequest) -> list[Difference]:
+def header_differences(recorded: Exchange, current: HttpRequest) -> list[Difference]:
     """Each header that counts and differs. One that the recording may not have kept can't."""
-    unknown = recorded.unknown_headers
     before, after = (
-        dict(compared_headers(each, unknown, is_model_api=is_model_api(each))) for each in (recorded, current)
+        dict(compared_headers(each.headers, recorded.unknown_headers, is_model_api=is_model_api(each)))
+        for each in (recorded.request, current)
     )
     return [
         Difference(

@@ -14,11 +14,10 @@ from harness.records.exchange import Cassette, Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
 from harness.seams import ExtendedClock
+from harness.wire.split import STORED
 
 __all__ = ["ExtendSession"]
 
-_STORED = ("previous_response_id", "conversation")
-"""The fields by which OpenAI Responses goes on with a conversation that the provider keeps."""
 _STORES = ("/conversations/", "/threads/")
 
 
@@ -169,7 +168,7 @@ def _reference(request: HttpRequest) -> str | None:
         return None
     if not isinstance(data, dict):
         return None
-    for field in _STORED:
+    for field in STORED:
         value = data.get(field)
         value = value.get("id") if isinstance(value, dict) else value
         if isinstance(value, str) and value:

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from pydantic import JsonValue
 
-from harness.records.exchange import CassetteMetadata, Exchange, Headers, HttpRequest
+from harness.records.exchange import CassetteMetadata, Exchange, Headers
 
 __all__ = ["KEPT", "LISTED", "compared_headers", "default_list", "kept_value", "list_of", "mark_unknown"]
 
@@ -77,7 +77,7 @@ _ANYTHING = ("*/*", "*")
 """What clients send who ask for nothing in particular; others then send no header, which means the same."""
 _CREDENTIAL = re.compile("key|secret|token|password|authorization", re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"[\W_]*(redacted|placeholder|dummy|filtered|scrubbed|hidden|fake|x{3,})?[\W_]*", re.IGNORECASE
+    r"(?!\*/\*$)[\W_]*(redacted|placeholder|dummy|filtered|scrubbed|hidden|fake|x{3,})?[\W_]*", re.IGNORECASE
 )
 """What other tools are told to write in place of a value."""
 
@@ -88,13 +88,13 @@ _UNKNOWN = {0: _COMPARED, 1: _COMPARED - _FIRST, LISTED: frozenset[str]()}
 """By each list, of 0 for another tool's: the headers that may have been sent and not kept."""
 
 
-def compared_headers(request: HttpRequest, unknown: frozenset[str], *, is_model_api: bool) -> Headers:
+def compared_headers(headers: Headers, unknown: frozenset[str], *, is_model_api: bool) -> Headers:
     """The headers that count in matching, sorted, each in one form for all that say the same.
 
-    Without those in ``unknown``, and those of which the request itself does not know whether they were sent.
+    Those in ``unknown`` do not count: of them it is not known whether they were sent with the other request.
     """
-    counted = _counted(is_model_api, unknown, request.unknown_headers)
-    found = tuple([pair for pair in request.headers if pair[0] in counted])
+    counted = _counted(is_model_api, unknown)
+    found = tuple([pair for pair in headers if pair[0] in counted])
     return _as_compared(found) if found else ()
 
 
@@ -121,7 +121,7 @@ def mark_unknown(exchanges: Sequence[Exchange], number: int, *, alike: bool) -> 
     if alike:
         held = [frozenset[str]().union(*held)] * len(held)
     return tuple(
-        each.model_copy(update={"request": each.request.model_copy(update={"unknown_headers": unknown - names})})
+        each.model_copy(update={"unknown_headers": unknown - names})
         for each, names in zip(exchanges, held, strict=True)
     )
 
@@ -133,13 +133,13 @@ def default_list(metadata: CassetteMetadata | None) -> int:
 
 def list_of(exchanges: Iterable[Exchange]) -> int:
     """The number of the longest list by which all of the exchanges were kept."""
-    unknown = frozenset[str]().union(*(each.request.unknown_headers for each in exchanges))
+    unknown = frozenset[str]().union(*(each.unknown_headers for each in exchanges))
     return next(number for number in (LISTED, 1, 0) if unknown <= _UNKNOWN[number])
 
 
 @lru_cache(maxsize=16)
-def _counted(is_model_api: bool, *unknown: frozenset[str]) -> frozenset[str]:
-    return (_SETTINGS if is_model_api else _COMPARED).difference(*unknown)
+def _counted(is_model_api: bool, unknown: frozenset[str]) -> frozenset[str]:
+    return (_SETTINGS if is_model_api else _COMPARED) - unknown
 
 
 def _held(headers: Headers) -> Iterator[str]:

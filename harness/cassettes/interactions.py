@@ -49,7 +49,8 @@ def read_interactions(root: Node, text: str) -> Cassette:
     top = _mapping(root, "a cassette")
     pairs = _pairs(root)
     if "metadata" not in top or "harness" not in _entries(top["metadata"]):
-        return Cassette(exchanges=mark_unknown([_foreign(*pair) for pair in pairs], 0, alike=True))
+        number = LISTED if text.startswith("# journal ") else 0  # of ours, and its head is still to come
+        return Cassette(exchanges=mark_unknown([_foreign(*pair) for pair in pairs], number, alike=True))
     exchanges = tuple(_read_exchange(*pair) for pair in pairs)
     own = _mapping(top["metadata"], "`metadata`")
     if _number(own["harness"]) != FORM:

@@ -97,7 +97,7 @@ class Index:
 
     @cached_property
     def _as_recorded(self) -> _Queues:
-        return _Queues([exchange.request for exchange in self._exchanges], self._volatile)
+        return self._queues_of([exchange.request for exchange in self._exchanges])
 
     @cached_property
     def _renaming(self) -> Renaming:
@@ -105,7 +105,10 @@ class Index:
 
     @cached_property
     def _renamed(self) -> _Queues:
-        return _Queues([self._renaming.newest(exchange.request) for exchange in self._exchanges], self._volatile)
+        return self._queues_of([self._renaming.newest(exchange.request) for exchange in self._exchanges])
+
+    def _queues_of(self, requests: Sequence[HttpRequest]) -> _Queues:
+        return _Queues(requests, [exchange.unknown_headers for exchange in self._exchanges], self._volatile)
 
 
 @dataclass(slots=True)
@@ -121,17 +124,21 @@ class _Ahead:
 class _Queues:
     """The positions of requests by their keys."""
 
-    def __init__(self, requests: Sequence[HttpRequest], volatile: tuple[str, ...]) -> None:
+    def __init__(
+        self, requests: Sequence[HttpRequest], unknown: Sequence[frozenset[str]], volatile: tuple[str, ...]
+    ) -> None:
+        """``unknown``: for each request the headers that may have been sent with it."""
         self.requests = requests
+        self._unknown = unknown
+        self._each_unknown = dict.fromkeys(unknown)
         self._volatile = volatile
-        self._unknown = {request.unknown_headers: None for request in requests}
         self._queues: dict[tuple[bool, bool, frozenset[str]], dict[Key, deque[int]]] = {}
         self._ahead = {anywhere: _Ahead() for anywhere in (False, True)}
 
     @property
     def are_alike(self) -> bool:
         """Whether the same headers were kept in all of them."""
-        return len(self._unknown) == 1
+        return len(self._each_unknown) == 1
 
     def is_elsewhere(self, request: HttpRequest) -> bool:
         """Whether a request is a model call to a host that the recording never met.
@@ -154,7 +161,7 @@ class _Queues:
         A header of which a recording can't say whether it was sent plays no part in finding it.
         """
         first: int | None = None
-        for unknown in self._unknown:  # one, but where a recording was extended by a later version
+        for unknown in self._each_unknown:  # one, but where a recording was extended by a later version
             queue = self._index(canonical, anywhere, unknown).get(self._key(request, canonical, anywhere, unknown))
             while queue and queue[0] in taken:
                 queue.popleft()
@@ -176,7 +183,7 @@ class _Queues:
         ahead = self._ahead[anywhere]
         for at in range(max(begin, ahead.read), position + 1):
             if at not in taken:
-                ahead.keys[at] = key = canonical_key(self.requests[at], self._volatile, anywhere=anywhere)
+                ahead.keys[at] = key = self._key(self.requests[at], True, anywhere, self._unknown[at])
                 ahead.queues[key].append(at)
         ahead.read = max(ahead.read, position + 1)
         queue = ahead.queues[ahead.keys[position]]
@@ -194,7 +201,7 @@ class _Queues:
         if queues is None:
             found: defaultdict[Key, deque[int]] = defaultdict(deque)
             for position, request in enumerate(self.requests):
-                if request.unknown_headers == unknown:
+                if self._unknown[position] == unknown:
                     found[self._key(request, canonical, anywhere, unknown)].append(position)
             queues = self._queues[canonical, anywhere, unknown] = dict(found)
         return queues

@@ -28,12 +28,10 @@ from harness.records import mismatch as records
 from harness.records.base import JsonObject
 from harness.records.exchange import Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
-from harness.wire.split import Definition, has_spoken, split
+from harness.wire.split import STORED, Definition, has_spoken, split
 
 __all__ = ["classify_miss"]
 
-_STORED = ("previous_response_id", "conversation")
-"""The fields by which OpenAI Responses goes on with a conversation that the provider keeps."""
 _EDITED = "stale: the author may have changed this text, or which part of its conversation the agent sends"
 _FORMS = {
     "input": MismatchPart.SYSTEM_PROMPT,
@@ -107,7 +105,7 @@ def _read_call(request: HttpRequest, volatile: Sequence[str]) -> _Call | None:
     if wire is None:
         return None
     settings = dict(wire.definition.settings)
-    stored = {field: settings.pop(field) for field in _STORED if field in settings}
+    stored = {field: settings.pop(field) for field in STORED if field in settings}
     steps = tuple(map(canonical_text, number_ids(wire.conversation)))
     return _Call(request, replace(wire.definition, settings=settings), stored, wire.conversation, steps)
 
@@ -150,7 +148,7 @@ class _Miss:
         tail = _common(old[shared:][::-1], new[shared:][::-1])
         differences = definition_differences(call.definition, self._current.definition)
         if call.definition.endpoint == self._current.definition.endpoint:
-            differences += header_differences(call.request, self._current.request)
+            differences += header_differences(self._exchanges[position], self._current.request)
         return _Near(call, position, shared, tail, tuple(differences))
 
     def _nearness(self, near: _Near) -> tuple[object, ...]:
@@ -247,9 +245,8 @@ class _Miss:
         old, new = near.call.request, self._current.request
         if place_of(old) != place_of(new):
             return self._elsewhere("query", urlsplit(old.uri).query, urlsplit(new.uri).query)
-        before, after = (
-            canonical_key(each, self._volatile, anywhere=True, unknown=old.unknown_headers) for each in (old, new)
-        )
+        unknown = self._exchanges[near.position].unknown_headers
+        before, after = (canonical_key(each, self._volatile, anywhere=True, unknown=unknown) for each in (old, new))
         if before != after:
             return self._written_otherwise(before[-2:], after[-2:])
         if near.position in self._played:

@@ -34,11 +34,11 @@ def other_mismatch(
     if not same:
         return _new_address(request, exchanges, played)
     near = min(same, key=lambda position: (exchanges[position].request.method != request.method, position in played))
-    if near in played and any(_is_same(exchanges[position].request, request) for position in same):
+    if near in played and any(_is_same(exchanges[position], request) for position in same):
         text = request.body.decode(errors="replace") or _line_of(request)
         cause = f"the agent made a further call that the recording does not have: `{_line_of(request)}`"
         return build_mismatch(MismatchKind.CHANGED, MismatchPart.LENGTH, len(played) + 1, cause, "", text)
-    mismatch = _difference(exchanges[near].request, request, len(played) + 1, volatile)
+    mismatch = _difference(exchanges[near], request, len(played) + 1, volatile)
     unsent = [position for position in unsent_before(near, exchanges, played) if position < owed]
     return name_unsent(mismatch, exchanges, unsent) if unsent else mismatch
 
@@ -67,13 +67,13 @@ def _endpoint_of(request: HttpRequest) -> tuple[str, str]:
     return request.method, _STORED_ID.sub("/*", urlsplit(request.uri).path)
 
 
-def _difference(near: HttpRequest, request: HttpRequest, turn: int, volatile: Sequence[str]) -> Mismatch:
+def _difference(near: Exchange, request: HttpRequest, turn: int, volatile: Sequence[str]) -> Mismatch:
     api, name = _api_of(request), f"`{request.method} {urlsplit(request.uri).path}`"
     authored = MismatchKind.STALE if api else MismatchKind.CHANGED
     reading = chosen_while_running(turn) if api else None
-    if (origin_of(near), place_of(near)) != (origin_of(request), place_of(request)):
+    if (origin_of(near.request), place_of(near.request)) != (origin_of(request), place_of(request)):
         part = MismatchPart.ENDPOINT if api else MismatchPart.CONVERSATION
-        lines = _line_of(near), _line_of(request)
+        lines = _line_of(near.request), _line_of(request)
         return build_mismatch(authored, part, turn, f"{name}: its address differs", *lines, other_reading=reading)
     headers = header_differences(near, request)
     if headers:
@@ -81,7 +81,7 @@ def _difference(near: HttpRequest, request: HttpRequest, turn: int, volatile: Se
         cause = headers[0].cause if api else f"{name}: {headers[0].cause}"
         sides = headers[0].recorded, headers[0].current
         return build_mismatch(authored, part, turn, cause, *sides, diff=headers[0].diff, other_reading=reading)
-    bodies = [without_volatile(each.body, volatile) for each in (near, request)]
+    bodies = [without_volatile(each.body, volatile) for each in (near.request, request)]
     if api and turn == 1:
         return _body_mismatch(name, bodies, MismatchKind.STALE, MismatchPart.OPENING, turn)
     mismatch = _body_mismatch(name, bodies, MismatchKind.CHANGED, MismatchPart.CONVERSATION, turn)
@@ -105,8 +105,8 @@ def _body_mismatch(name: str, bodies: Sequence[bytes], kind: MismatchKind, part:
     return build_mismatch(kind, part, turn, cause, before, after, diff=diff)
 
 
-def _is_same(recorded: HttpRequest, request: HttpRequest) -> bool:
-    same = recorded.body == request.body and place_of(recorded) == place_of(request)
+def _is_same(recorded: Exchange, request: HttpRequest) -> bool:
+    same = recorded.request.body == request.body and place_of(recorded.request) == place_of(request)
     return same and not header_differences(recorded, request)
 
 

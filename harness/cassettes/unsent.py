@@ -24,7 +24,7 @@ def unplayed_mismatch(exchanges: Sequence[Exchange], unplayed: Sequence[Exchange
     first, left = unplayed[0].request, set(map(id, unplayed))
     number = next(position for position, exchange in enumerate(exchanges, 1) if exchange is unplayed[0])
     count = f"{len(unplayed)} of {len(exchanges)} recorded exchanges {'was' if len(unplayed) == 1 else 'were'}"
-    goes_on = any(id(exchange) not in left for exchange in exchanges[number:])
+    goes_on = any(id(each) not in left and service_of(each.request.uri) is None for each in exchanges[number:])
     if goes_on:
         cause = f"{_unsent(exchanges, [number - 1])}, though later calls were: {count} not asked for; {_LOOK}"
     else:

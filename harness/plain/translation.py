@@ -32,7 +32,7 @@ def filter_request(request: HttpRequest, function: Callable[[Any], Any]) -> Http
         request.body,
     ):
         return request
-    return request.model_copy(update={"method": kept.method, "uri": kept.uri, "headers": headers, "body": body})
+    return HttpRequest(method=kept.method, uri=kept.uri, headers=headers, body=body)
 
 
 def filter_response(response: HttpResponse, function: Callable[[Any], Any]) -> HttpResponse | None:

@@ -49,8 +49,6 @@ class HttpRequest(Record):
     uri: str
     headers: Headers = ()
     body: bytes = b""
-    unknown_headers: frozenset[str] = frozenset()
-    """The headers that may have been sent all the same: the recording that this was read from did not keep them."""
 
 
 class HttpResponse(Record):
@@ -76,6 +74,8 @@ class Exchange(Record):
     """Until the response's headers arrived, since the request was sent."""
     duration: Nanoseconds = 0
     """Until the response's last byte arrived, since the request was sent."""
+    unknown_headers: frozenset[str] = frozenset()
+    """Request headers that may have been sent all the same: the file that this was read from did not keep them."""
 
 
 class CassetteMetadata(Record):

@@ -99,9 +99,9 @@ def _case_lines(group: Sequence[Entry], name_width: int, word_width: int) -> Ite
         (Style.PLAIN, f"  {'  '.join(said)}" if said else ""),
     )
     indent = " " * (name_width + word_width + 4)
-    mismatch = next((trial.mismatch for trial in entry.trials if trial.mismatch is not None), None)
-    if mismatch is not None:
-        yield from _mismatch_lines(mismatch, indent)
+    mismatches = [trial.mismatch for trial in entry.trials if trial.mismatch is not None]
+    if mismatches:
+        yield from _mismatch_lines(min(mismatches, key=lambda each: each.kind is MismatchKind.STALE), indent)
     commands = (one.result.command for one in group if one.result and one.result.command)
     if entry.standing is Standing.REMOVED:
         return

@@ -12,11 +12,14 @@ from harness.records.json_text import read_json
 from harness.records.message import Api
 from harness.wire.prompts import SystemText, read_system_blocks, take_system_prompt
 
-__all__ = ["UNHEARD", "Definition", "WireRequest", "api_of", "has_spoken", "split"]
+__all__ = ["STORED", "UNHEARD", "Definition", "WireRequest", "api_of", "has_spoken", "split"]
 
 UNHEARD = ("prompt_cache_key",)
 """Fields that say where the provider may find a prompt that it has read before. No answer depends on them, and agent
 frameworks mint one for each run, or send one to some hosts only."""
+
+STORED = ("previous_response_id", "conversation")
+"""Fields by which OpenAI Responses goes on with a conversation that the provider keeps."""
 
 _SUFFIXES = {
     "/chat/completions": Api.OPENAI_CHAT,

@@ -219,6 +219,7 @@ def test_what_another_tool_kept_can_differ(tmp_path: Path) -> None:
     assert answers(cassette, ask(FILE), ask(MESSAGES), ask(MESSAGES, BETA)) == ["3", "1", "0"]
     assert miss(cassette, ask(MESSAGES, ("anthropic-beta", "x"))).cause.startswith("header anthropic-beta: ")
     assert answers(cassette, ask(MESSAGES, ("anthropic-version", "2023-06-01"))) == ["1"]
+    assert "header accept" in miss(foreign(tmp_path, ask(FILE, ("accept", "*/*"))), ask(FILE, ("accept", "a/b"))).cause
 
 
 def test_an_import_stays_as_ignorant_as_it_was(tmp_path: Path) -> None:

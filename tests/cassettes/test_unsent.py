@@ -104,6 +104,12 @@ def test_no_later_call() -> None:
     assert found.other_reading == f"the agent went on, with another answer to call 2; {LOOK}"
 
 
+def test_telemetry_that_another_tool_recorded_is_no_later_call() -> None:
+    """It is never asked for, so it says nothing of whether the agent went on."""
+    telemetry = post("https://api.openai.com/v1/traces/ingest")
+    assert replay([FIRST, SUM, telemetry], FIRST).cause.startswith("the agent stopped before call 2 of the recording")
+
+
 def test_several_that_were_not_sent() -> None:
     """The first is named, the others are counted."""
     found = replay([EMBED, QUERY, ASK], chat("Who did it?", system="The book: none."))

@@ -150,7 +150,7 @@ def test_a_recording_of_ours_goes_out_and_comes_back(tmp_path: Path, monkeypatch
     text = (tmp_path / "out" / "c.yaml").read_text()
     assert "harness" not in text
     (back,) = load_cassette(tmp_path / "out" / "c.yaml").exchanges
-    assert (back.request.headers, back.request.body, back.response.body) == (request.headers, b"{}", b"\xffab")
+    assert (back.request, back.response.body) == (request, b"\xffab")
     requests, responses = FilesystemPersister.load_cassette("out/c.yaml", yamlserializer)
     FilesystemPersister.save_cassette("again.yaml", {"requests": requests, "responses": responses}, yamlserializer)
     assert (tmp_path / "again.yaml").read_text() == text
