@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -22,9 +22,12 @@ _LIST_PRICE = {
     "service_tier": ("auto", "default", "on_demand", "standard"),
     "speed": ("standard",),
     "inference_geo": ("global", "not_available"),
+    "requested_tier": ("auto", "default", "standard_only"),
 }
-"""What a reply may say of itself at which the list price holds."""
+"""What a reply may say of itself, or a request that was not answered to it, at which the list price holds."""
 _NEWEST = datetime.max.replace(tzinfo=UTC)
+_REGION = re.compile(r"https://([a-z-]+\.api\.openai\.com)/")
+"""Hosts of OpenAI that process in one region, at a surcharge."""
 _BY_SEARCH = re.compile(r"-search-")
 """OpenAI's chat models that search with each call, which is billed by the piece and not said."""
 
@@ -53,6 +56,11 @@ class Cost:
 
 def cost_of(usage: Usage, models: Sequence[str], own: Mapping[str, Price], terms: Terms) -> Cost:
     """The cost of one call. ``models``: the one that answered, then the one that was asked."""
+    with localcontext(Context()):  # the agent may have set another precision
+        return _cost_of(usage, models, own, terms)
+
+
+def _cost_of(usage: Usage, models: Sequence[str], own: Mapping[str, Price], terms: Terms) -> Cost:
     if terms.paid_tools:
         return Cost(None, f"it is billed for {', '.join(terms.paid_tools)}, and does not say how much")
     for model in models:
@@ -62,6 +70,8 @@ def cost_of(usage: Usage, models: Sequence[str], own: Mapping[str, Price], terms
     if tools := terms.said.get("server_tools"):
         return Cost(None, f"it is billed for {tools}, and does not say how much")
     host = terms.uri.partition("?")[0]
+    if region := _REGION.match(host):
+        return Cost(None, f"the prices at {region[1]} are not known")
     other = tuple(sorted((key, value) for key, value in terms.said.items() if value not in _LIST_PRICE.get(key, ())))
     for model in models:
         found = _by_library(usage, model, host, terms.at, other)
@@ -153,6 +163,8 @@ def _library() -> Any:
     return import_module("genai_prices")
 
 
+@lru_cache(maxsize=1)
 def _snapshot() -> Any:
-    """The list that the installed version carries; nothing is fetched."""
-    return import_module("genai_prices.data_snapshot").get_snapshot()
+    """The list that the installed version carries: an agent may have put one of its own in the place of that in use."""
+    providers = import_module("genai_prices.data").providers
+    return import_module("genai_prices.data_snapshot").DataSnapshot(providers=providers, from_auto_update=False)

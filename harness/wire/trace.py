@@ -22,7 +22,7 @@ from harness.wire.model_apis import can_call_tools, name_model_api, takes_tokens
 from harness.wire.prices import Cost, Terms, cost_of
 from harness.wire.provider_tools import paid_tools, provider_tools
 from harness.wire.relations import Standing, relate
-from harness.wire.shapes import without_half_characters
+from harness.wire.shapes import text_at, without_half_characters
 
 __all__ = ["in_order", "read_events"]
 
@@ -154,7 +154,9 @@ class _Writer:
     def _cost(self, last: Attempt, reply: ModelReply, usage: Usage) -> Cost:
         models = [model for model in (reply.model, last.request.model) if model]
         paid = paid_tools(reply.message)
-        terms = Terms(last.exchange.request.uri, self._at, reply.terms, paid)
+        asked = text_at(last.request.settings, "service_tier")
+        said = reply.terms if "service_tier" in reply.terms or not asked else {**reply.terms, "requested_tier": asked}
+        terms = Terms(last.exchange.request.uri, self._at, said, paid)
         return cost_of(usage, models or [""], self._prices, terms)
 
     def _said_anew(self, placed: Placed) -> tuple[Message, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
+from genai_prices import data_snapshot
 
 from harness.records.message import Api, Usage
 from harness.records.price import Price
@@ -95,6 +96,9 @@ PLAIN = Usage(input_tokens=M)
             None,
             "code_execution_requests",
         ),
+        (["gpt-5"], Terms(said={"requested_tier": "flex"}), None, "at requested_tier flex is not known"),
+        (["gpt-5"], Terms(said={"requested_tier": "auto"}), "1.25", ""),
+        (["gpt-5"], Terms(uri="https://eu.api.openai.com/v1/responses"), None, "the prices at eu.api.openai.com"),
         (["gpt-5"], Terms(paid_tools=("code_interpreter",)), None, "it is billed for code_interpreter"),
         (["gpt-4o-search-preview"], Terms(), None, "billed for each search"),
         (["gpt-5"], Terms(uri="http://127.0.0.1:8177/v1/chat/completions"), "1.25", ""),
@@ -118,3 +122,25 @@ def test_tools_at_the_provider_that_are_billed_make_the_cost_unknown(kind: str) 
     assert (call.cost_usd, trace.cost_usd) == (None, None)
     assert call.cost_unknown == f"it is billed for {kind.removesuffix('_call')}, and does not say how much"
     assert trace.usage == Usage(input_tokens=9, output_tokens=2)
+
+
+def test_a_tier_that_was_asked_for_and_not_confirmed_is_unknown() -> None:
+    """A reply that names its tier is believed; one that does not may have been processed either way."""
+    body = {"model": "gpt-5", "choices": [{"message": {"content": "Hi"}}]}
+    body["usage"] = {"prompt_tokens": M, "completion_tokens": 0}
+    asked = model_call(traced(answered(Api.OPENAI_CHAT, body, service_tier="flex")))
+    assert asked.cost_unknown == "the price of gpt-5 at requested_tier flex is not known"
+    confirmed = model_call(traced(answered(Api.OPENAI_CHAT, {**body, "service_tier": "default"}, service_tier="flex")))
+    assert confirmed.cost_usd == Decimal("1.25")
+
+
+def test_what_the_agent_does_to_decimals_and_to_the_list_changes_no_cost() -> None:
+    """Both are global to the process."""
+    usage = Usage(input_tokens=123_457)
+    data_snapshot.set_custom_snapshot(data_snapshot.DataSnapshot(providers=[], from_auto_update=True))
+    try:
+        with localcontext(prec=3):
+            cost = cost_of(usage, ["gpt-5-nano"], {}, Terms(at=MODERN))
+    finally:
+        data_snapshot.set_custom_snapshot(None)
+    assert cost.usd == Decimal("0.00617285")
