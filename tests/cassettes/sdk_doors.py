@@ -77,7 +77,7 @@ def _talk(api: Api, calls: int, *, stream: bool) -> Talk:
         heard.append(call)
         try:
             events = [data for _, data in call.objects if isinstance(data, dict)]
-            reply = codec.read_reply(codec.fold(events) if stream else (events[0] if events else None)).message
+            reply = codec.read_reply(codec.fold(events).whole() if stream else (events[0] if events else None)).message
         except ProviderError as error:
             messages = [*messages[:1], UserMessage(text=f"{type(error).__name__} {error} {call.failure}")]
             continue
