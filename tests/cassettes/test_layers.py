@@ -109,6 +109,7 @@ class Overlap:
         return True
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "orders"), [*((name, ONCE) for name in CLIENTS), ("httpx2", AGAIN)], ids=[*CLIENTS, "twice"]
 )

@@ -250,7 +250,7 @@ def _render(
     return events, [("content-type", "text/event-stream; charset=utf-8"), *headers]
 
 
-@pytest.mark.parametrize("talk", [converse, converse_async])
+@pytest.mark.parametrize("talk", [converse, pytest.param(converse_async, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
 @pytest.mark.parametrize("api", list(Api))
 @fewer

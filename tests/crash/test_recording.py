@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, harness: Warm, url: str) -> 
     return done.touched, time.perf_counter() - began
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.exhaustive) for part in range(1, PARTS))])
 def test_killed_at_any_instant(tmp_path: Path, harness: Warm, url: str, whole: tuple[int, float], part: int) -> None:
     """What an agent was told the end of is on disk after the kill; `harness recover` and `harness record` end well."""
     instants, seconds = whole

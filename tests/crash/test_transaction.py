@@ -71,6 +71,7 @@ def test_all_files_change_at_once(tmp_path: Path) -> None:
     assert not (project.cassettes / "b").exists()
 
 
+@pytest.mark.exhaustive
 def test_whenever_it_is_killed_all_or_nothing_has_changed(tmp_path: Path) -> None:
     """Killed at each instant, the next command finds the old state or makes the new one, and no leftovers."""
     ends = set()
@@ -86,6 +87,7 @@ def test_whenever_it_is_killed_all_or_nothing_has_changed(tmp_path: Path) -> Non
     assert ends == {True, False}
 
 
+@pytest.mark.exhaustive
 def test_whenever_finishing_is_killed_it_can_be_finished(tmp_path: Path, interrupted: Mapping[str, bytes]) -> None:
     """A recovery may die as well: the next one ends what was decided."""
     files = {**BEFORE, **interrupted}

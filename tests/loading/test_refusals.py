@@ -267,6 +267,7 @@ def faults_of(project: Project, raw: bytes) -> tuple[Fault, ...]:
     return ()
 
 
+@pytest.mark.exhaustive
 @given(lines=LINES, between=st.sampled_from(["\n", " "]))
 @settings(ANY_PROJECT, max_examples=300)
 def test_any_text_loads_or_is_refused(project: Project, lines: list[str], between: str) -> None:
@@ -296,6 +297,7 @@ KEYS = sorted(field.alias or name for name, field in ScenarioFile.model_fields.i
 SHAPES = st.dictionaries(st.sampled_from(INNER), VALUES | st.dictionaries(st.sampled_from(INNER), VALUES))
 
 
+@pytest.mark.exhaustive
 @given(data=st.dictionaries(st.sampled_from(KEYS), VALUES | SHAPES | st.lists(SHAPES)))
 @settings(ANY_PROJECT, max_examples=100)
 def test_any_data_is_explained_in_our_words(project: Project, data: dict[str, object]) -> None:
