@@ -1,7 +1,8 @@
 """What the tree of a cassette says: our own files, and those of the tools that others record with.
 
-Known are vcrpy's version 1 in YAML and JSON, with bodies as text, base64 or data (``parsed_body``), and its early httpx
-form; two lists of requests and responses (langchain-tests); the form of Ruby's VCR and of betamax; and cassetter's.
+Known are vcrpy's version 1 in YAML and JSON, said or not, with bodies as text, base64 or data (``parsed_body``), and
+its early httpx form; two lists of requests and responses (langchain-tests); the form of Ruby's VCR and of betamax; and
+cassetter's.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ def read_interactions(root: Node, text: str) -> Cassette:
         raise UnreadableError(1, BEFORE_VERSION_1)
     top = _mapping(root, "a cassette")
     pairs = _pairs(root)
+    if "interactions" in top and "version" not in top and _may_be_cut(pairs, text):
+        raise UnreadableError(1, "the file breaks off: vcrpy ends it with `version: 1`; add that if it is whole")
     if "metadata" not in top or "harness" not in _entries(top["metadata"]):
         number = LISTED if text.startswith("# journal ") else 0  # of ours, and its head is still to come
         return Cassette(exchanges=mark_unknown([_foreign(*pair) for pair in pairs], number, alike=True))
@@ -86,7 +89,7 @@ def read_exchanges(root: Node) -> tuple[Exchange, ...]:
 
 
 def _pairs(root: Node) -> list[tuple[Node, Node]]:
-    """Each request and its response. Every form ends in something by which a cut file shows."""
+    """Each request and its response. Every tool's own file ends in something by which a cut one shows."""
     top = _mapping(root, "a cassette")
     if "requests" in top and "responses" in top:
         requests, responses = _list(top["requests"]), _list(top["responses"])
@@ -98,13 +101,21 @@ def _pairs(root: Node) -> list[tuple[Node, Node]]:
     if "http_interactions" in top:
         key = "http_interactions"
         _need(root, "recorded_with", "the file breaks off: it has no")
-    else:
-        version = _text(_need(root, "version", "the file breaks off, or is no cassette: it has no"))
-        if version != "1":
-            raise UnreadableError(top["version"].line, f"is a cassette of version {version}; only 1 can be read")
-    items = _list(_need(root, key, "the file breaks off: it has no"))
+    elif "version" in top and (version := _text(top["version"])) != "1":
+        raise UnreadableError(top["version"].line, f"is a cassette of version {version}; only 1 can be read")
+    items = _list(_need(root, key, "the file breaks off, or is no cassette: it has no"))
     needed = "an exchange has no"
     return [(_need(item, "request", needed), _need(item, "response", needed)) for item in items]
+
+
+def _may_be_cut(pairs: list[tuple[Node, Node]], text: str) -> bool:
+    """Whether a file without version may be the first part of one that vcrpy wrote, which ends with its version.
+
+    A file by hand may have none: vcrpy never asks for it. What a serializer wrote has its keys in order. JSON that lost
+    its end is not JSON.
+    """
+    keys = [list(_entries(node)) for pair in pairs for node in pair]
+    return bool(keys) and keys == list(map(sorted, keys)) and not text.lstrip().startswith("{")
 
 
 def _read_metadata(node: Node) -> CassetteMetadata | None:
@@ -217,7 +228,7 @@ def _body_of(node: Node, *, is_request: bool = False) -> bytes:
 
 
 def _body(node: Node) -> bytes:
-    if node.value is None:
+    if node.value is None or node.value == {}:
         return b""
     if isinstance(node.value, bytes):
         return node.value

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from vcr.persisters.filesystem import FilesystemPersister
 from vcr.serializers import yamlserializer
 
 from harness.cassettes import load_cassette, save_cassette
 from harness.cli import main
 from harness.records.exchange import Cassette, Chunk, Ending, Exchange, HttpRequest, HttpResponse
+from tests.project import MiniProject
 
 VCRPYS = """\
 interactions:
@@ -165,3 +167,13 @@ def test_what_vcrpy_cannot_replay_is_not_exported(tmp_path: Path, capsys: pytest
     assert main(["export", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "out")]) == 2
     assert r"c.yaml:1: can't be exported: exchange 1 had no response (ReadError)" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_scenario_plays_a_cassette_without_version(desk: MiniProject) -> None:
+    """A scenario's recording may have been written by hand, as a stock cassette without its version."""
+    assert desk.harness("export", "cassettes/status/default/1.yaml", "--out", "stock").code == 0
+    cassette = yaml.safe_load((desk.root / "stock/1.yaml").read_text(encoding="utf-8"))
+    del cassette["version"]
+    desk.write({"cassettes/status/default/1.yaml": yaml.safe_dump(cassette, default_flow_style=True)})
+    done = desk.harness("run")
+    assert done.code == 0, done.text

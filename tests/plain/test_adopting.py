@@ -60,3 +60,31 @@ def test_cassettes_imported_in_place_go_on_answering(project: MiniProject) -> No
     edited = project.pytest("tests")
     assert edited.code == 1
     assert "system prompt" in edited.text
+
+
+BY_HAND = """\
+interactions:
+- request: {method: GET, uri: "https://api.example.com/x", headers: {}, body: ''}
+  response: {status: {code: 200, message: OK}, headers: {}, body: {string: ok}}
+"""
+
+
+def test_a_cassette_by_hand_has_no_version(project: MiniProject) -> None:
+    """Neither a marked test nor the import asks for what vcrpy never asks for."""
+    test = "import httpx2, pytest\n\n\n@pytest.mark.vcr\ndef test_it():\n"
+    test += '    assert httpx2.get("https://api.example.com/x").text == "ok"\n'
+    cassette = "cassettes/test_it/test_it.yaml"
+    project.write({"test_it.py": test, cassette: BY_HAND})
+    for said in ("1 exchange", "1 exchange, unchanged"):
+        done = project.pytest("test_it.py")
+        assert done.code == 0, done.text
+        assert project.harness("import", "cassettes", "--out", "cassettes").out == f"{cassette}  {said}\n"
+    assert (project.root / cassette).read_text(encoding="utf-8").startswith("version: 1\nmetadata:\n  harness: 1\n")
+
+
+def test_a_broken_cassette_is_named(project: MiniProject) -> None:
+    """A file that is no cassette fails its test with the place, and is left as it is."""
+    project.write({"test_it.py": "import pytest\n\n\n@pytest.mark.vcr\ndef test_it():\n    pass\n"})
+    project.write({"cassettes/test_it/test_it.yaml": "recordings: []\n"})
+    done = project.pytest("test_it.py")
+    assert "test_it.yaml:1: the file breaks off, or is no cassette: it has no `interactions`" in done.out
