@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 
+import pytest
+
 from harness.cassettes import Journal, PlainSession, covered, load_cassette, read_journal
+from harness.cassettes.sessions import Playback, Recording
 from harness.cassettes.unsent import unplayed_mismatch
-from harness.errors import CassetteError
+from harness.errors import CassetteError, CassetteMissError
 from harness.plain.configuration import Configuration
 from harness.records.exchange import Cassette, CassetteMetadata, Exchange, HttpRequest, HttpResponse
 from harness.records.mismatch import Mismatch
@@ -18,7 +22,7 @@ from harness.secrets import declaring
 from harness.settings import find_root, load_project
 from harness.store import drop_file
 
-__all__ = ["PlainCassette", "Recorder"]
+__all__ = ["PlainCassette", "Recorder", "ungrouped"]
 
 
 class Recorder:
@@ -48,7 +52,7 @@ class Recorder:
         self._recovered = _recover(self._journal.path) if self._records and mode != "all" else ()
         project = load_project(find_root(path.parent))
         with declaring(project.redaction):
-            self.session = PlainSession(
+            self.session = _TestSession(
                 load_cassette(path) if self._found and mode != "rewrite" else Cassette(exchanges=()),
                 [load_cassette(file) for file in configuration.shared if file.is_file()],
                 filters=configuration.filters,
@@ -120,6 +124,44 @@ class Recorder:
 
         place = f"call {mismatch.turn} of {self._shown}"
         return "\n".join([*describe_mismatch(mismatch, place), self._remedy])
+
+
+class _MissedError(CassetteMissError, pytest.fail.Exception):  # type: ignore[name-defined,misc]
+    """A miss that is pytest's own failure as well.
+
+    anyio's pytest plugin runs all async tests and fixtures of a loop in one task, which any other BaseException ends:
+    the fixtures would be left open.
+    """
+
+
+class _TestSession(PlainSession):
+    """Fails a test function in pytest's own way."""
+
+    def meet(self, request: HttpRequest) -> Playback | Recording:
+        """The recorded answer, or a recording to fill. Raises :class:`CassetteMissError` where it may be neither."""
+        try:
+            return super().meet(request)
+        except CassetteMissError as miss:
+            raise _MissedError(str(miss)) from None
+
+    def refuse(self, cause: str, current: str) -> CassetteMissError:
+        """The error for a request that can't be served at all; the test fails with it."""
+        return _MissedError(str(super().refuse(cause, current)))
+
+
+def ungrouped(test: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+    """The same async test, which ends in a miss itself where a group of its tasks ended in one."""
+
+    @wraps(test)
+    async def run(*args: object, **options: object) -> object:
+        try:
+            return await test(*args, **options)
+        except BaseExceptionGroup as group:
+            if group.subgroup(CassetteMissError) is None:
+                raise
+            raise _MissedError(str(group)) from group
+
+    return run
 
 
 def _recover(journal: Path) -> tuple[Exchange, ...]:
