@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any
 
 import aiohttp
@@ -11,8 +12,8 @@ from aiohttp.http import HttpVersion11, RawResponseMessage
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
-from harness.cassettes.sessions import Playback
+from harness.cassettes.failures import NO_RESPONSE, Failure
+from harness.cassettes.playback import Playback
 from harness.records.exchange import HttpResponse
 
 __all__ = ["ReplayedHandler"]
@@ -23,17 +24,17 @@ _CONTINUE = HttpResponse(status=100, reason="Continue")
 class ReplayedHandler(ResponseHandler):
     """Takes the request and forgets it, then has the recorded response."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, playback: Playback, *, continues: bool) -> None:
-        super().__init__(loop)
-        self.transport = _Nowhere()
+    def __init__(self, playback: Playback, server: tuple[str | None, int | None], *, continues: bool) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.transport = _Nowhere({"peername": server})
         self._playback = playback
         self._continues = continues
-        self._limit = 0
+        self._reading: dict[str, Any] = {}
         self.force_close()
 
-    def set_response_params(self, *, read_bufsize: int = 2**16, **params: Any) -> None:
+    def set_response_params(self, *, read_bufsize: int = 2**16, timer: Any = None, **params: Any) -> None:
         """What the client expects of the response."""
-        self._limit = read_bufsize
+        self._reading = {"limit": read_bufsize, "timer": timer}
 
     async def read(self) -> Any:
         """The response's head, and its body on its way."""
@@ -42,13 +43,18 @@ class ReplayedHandler(ResponseHandler):
             return _message(_CONTINUE), EMPTY_PAYLOAD
         await self._playback.wait()
         recorded = self._playback.exchange.response
-        failure = failure_of(recorded)
+        failure = self._playback.failure
         if recorded.status == NO_RESPONSE:
             raise _no_response(failure or Failure.READ_TIMEOUT)
         if not recorded.body and failure is None:
             await self._playback.wait_for_end()
             return _message(recorded), EMPTY_PAYLOAD
-        return _message(recorded), _RecordedStream(self, self._limit, self._playback)
+        return _message(recorded), _RecordedStream(self, self._playback, **self._reading)
+
+    def given_back(self) -> None:
+        """The client has done with this connection: read all, or left, or come to its limit for the whole."""
+        if isinstance(sys.exception(), TimeoutError):
+            self._playback.give_up()
 
     def start_timeout(self) -> None:
         """Nothing to wait for."""
@@ -82,14 +88,14 @@ class _Nowhere(asyncio.Transport):
 class _RecordedStream(StreamReader):
     """The recorded chunks: the next one arrives whenever a reader would wait; it breaks off as the recording did."""
 
-    def __init__(self, handler: ReplayedHandler, limit: int, playback: Playback) -> None:
-        super().__init__(handler, limit, loop=asyncio.get_running_loop())
+    def __init__(self, handler: ReplayedHandler, playback: Playback, **reading: Any) -> None:
+        super().__init__(handler, loop=asyncio.get_running_loop(), **reading)
         self._playback = playback
-        self._failure = failure_of(playback.exchange.response)
         self._streamed = bool(playback.exchange.response.chunks)
 
     async def _wait(self, func_name: str) -> None:
-        await self._feed_next()
+        with self._timer:
+            await self._feed_next()
         if self._exception is not None:
             raise self._exception
 
@@ -100,10 +106,12 @@ class _RecordedStream(StreamReader):
 
     async def _feed_next(self) -> None:
         piece = await self._playback.wait_for_piece()
-        if piece is None and self._failure is not None:
-            self.set_exception(_broken_off(self._failure))
-        elif piece is None:
-            self.feed_eof()
+        if piece is None:
+            failure = self._playback.failure
+            if failure is None:
+                self.feed_eof()
+            else:
+                self.set_exception(_broken_off(failure))
         elif self._streamed:
             self.begin_http_chunk_receiving()
             self.feed_data(piece)
@@ -131,7 +139,7 @@ def _message(response: HttpResponse) -> RawResponseMessage:
 def _no_response(failure: Failure) -> Exception:
     words = f"{failure} (as recorded)"
     if failure.value.endswith("Timeout"):
-        return aiohttp.SocketTimeoutError(words)
+        return aiohttp.SocketTimeoutError("Timeout on reading data from socket")
     if failure is Failure.REMOTE_PROTOCOL_ERROR:
         return aiohttp.ServerDisconnectedError()
     return aiohttp.ClientOSError(words)
@@ -140,5 +148,5 @@ def _no_response(failure: Failure) -> Exception:
 def _broken_off(failure: Failure) -> Exception:
     words = f"{failure} (as recorded)"
     if failure.value.endswith("Timeout"):
-        return aiohttp.SocketTimeoutError(words)
+        return aiohttp.SocketTimeoutError("Timeout on reading data from socket")
     return aiohttp.ClientPayloadError(words)

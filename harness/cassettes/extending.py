@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES
-from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
+from harness.cassettes.playback import Playback
+from harness.cassettes.sessions import Played, Recording, RecordSession, ReplaySession
 from harness.errors import CassetteError, CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest
 from harness.records.mismatch import Mismatch, MismatchKind, MismatchPart
 from harness.records.renames import Renames
 from harness.seams import ExtendedClock
+from harness.secrets import MASK
 from harness.wire.split import STORED
 
 __all__ = ["ExtendSession"]
@@ -157,6 +159,9 @@ class ExtendSession:
 
 
 def _reference(request: HttpRequest) -> str | None:
+    for name, told in request.headers:
+        if MASK.decode() in told:
+            return f"the recording holds a mask for {name}"
     path = urlsplit(request.uri).path
     for store in _STORES:
         _, found, rest = path.partition(store)

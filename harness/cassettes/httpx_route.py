@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
+from harness.cassettes.failures import NO_RESPONSE, Failure, Limits, read_limits
 from harness.cassettes.patching import Function, Patch
+from harness.cassettes.playback import Playback
 from harness.cassettes.pools import in_this_loop
 from harness.cassettes.routing import Answering, meet, route
-from harness.cassettes.sessions import Playback, Recording
+from harness.cassettes.sessions import Recording
 from harness.records.exchange import Ending, HttpRequest, HttpResponse
 
 __all__ = ["MET", "httpx_patches"]
@@ -20,7 +22,14 @@ MET = "harness_met"
 """The extension of a request that is called with what the request meets, before anything is sent."""
 _WORDS = {
     Failure.REMOTE_PROTOCOL_ERROR: "peer closed connection without sending complete message body (as recorded)",
-    Failure.READ_TIMEOUT: "timed out (as recorded)",
+    Failure.READ_TIMEOUT: "timed out",
+}
+_PORTS = {"http": 80, "https": 443}
+_LIMITS = {
+    "connect": Failure.CONNECT_TIMEOUT,
+    "pool": Failure.POOL_TIMEOUT,
+    "read": Failure.READ_TIMEOUT,
+    "write": Failure.WRITE_TIMEOUT,
 }
 
 
@@ -68,7 +77,7 @@ def _async_handler(module: Any, tee: Any, replay: Any, real: Function) -> Callab
 
 
 def _meet(session: Answering, request: Any) -> Playback | Recording:
-    met = meet(session, _sent(request))
+    met = meet(session, _sent(request), _limits(request))
     if MET in request.extensions:
         request.extensions[MET](met)
     return met
@@ -83,15 +92,24 @@ def _sent(request: Any) -> HttpRequest:
     return HttpRequest(method=request.method, uri=str(request.url), headers=headers, body=request.content)
 
 
+def _limits(request: Any) -> Limits:
+    seconds = request.extensions.get("timeout", {})
+    return read_limits({failure: seconds.get(name) for name, failure in _LIMITS.items()})
+
+
 def _respond(module: Any, replay: Any, playback: Playback, request: Any) -> Any:
     recorded = playback.exchange.response
     if recorded.status == NO_RESPONSE:
-        raise _error(module, failure_of(recorded) or Failure.READ_TIMEOUT, request)
+        raise _error(module, playback.failure or Failure.READ_TIMEOUT, request)
     return module.Response(
         recorded.status,
         headers=[(name.encode(), value.encode()) for name, value in recorded.headers],
         stream=replay(module, playback, request),
-        extensions={"http_version": b"HTTP/1.1", "reason_phrase": recorded.reason.encode("ascii", "replace")},
+        extensions={
+            "http_version": b"HTTP/1.1",
+            "reason_phrase": recorded.reason.encode("ascii", "replace"),
+            "network_stream": _NoConnection(request.url),
+        },
     )
 
 
@@ -125,6 +143,24 @@ def _make_streams(module: Any) -> list[type]:
     """The two stream classes as of the module's own kind, which it demands."""
     bases = (module.SyncByteStream, module.AsyncByteStream)
     return [type(kind.__name__, (kind, *bases), {}) for kind in (_TeeStream, _ReplayStream)]
+
+
+class _NoConnection:
+    """Stands for the network stream of a connection that was never opened."""
+
+    def __init__(self, url: Any) -> None:
+        self._url = url
+
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore would say of the connection; nothing was recorded of it."""
+        if info == "server_addr":
+            return self._url.host, self._url.port or _PORTS.get(self._url.scheme)
+        if info == "client_addr":
+            return "0.0.0.0", 0  # noqa: S104 - nothing listens there: it is how no address is written
+        if info == "ssl_object" and self._url.scheme == "https":  # one that has exchanged nothing
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            return context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=self._url.host)
+        return False if info == "is_readable" else None
 
 
 class _TeeStream:
@@ -171,8 +207,8 @@ class _ReplayStream:
     def __init__(self, module: Any, playback: Playback, request: Any) -> None:
         self._module = module
         self._playback = playback
-        self._failure = failure_of(playback.exchange.response)
         self._request = request
+        self._is_over = False
 
     def __iter__(self) -> Iterator[bytes]:
         yield from self._playback.pieces()
@@ -189,6 +225,7 @@ class _ReplayStream:
         return piece
 
     def _break_off(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
+        failure = self._playback.failure
+        if failure is not None and not self._is_over:
+            self._is_over = True
             raise _error(self._module, failure, self._request)

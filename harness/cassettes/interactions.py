@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import yaml
 from pydantic import JsonValue, ValidationError
 
-from harness.cassettes.content import decode_response
+from harness.cassettes.content import decode_response, fit_length
 from harness.cassettes.form import FORM, digest_of, read_chunks
 from harness.cassettes.headers import LISTED, default_list, mark_unknown
 from harness.cassettes.reading import BEFORE_VERSION_1, Node, UnreadableError
@@ -32,7 +32,7 @@ from harness.records.exchange import (
 __all__ = ["read_exchanges", "read_interactions"]
 
 _OWN_KEYS = {"harness", "kept_headers", "imported_from", "exchanges", "digest"}
-_NOT_ON_REPLAY = {"content-encoding", "content-length", "transfer-encoding"}
+_NOT_ON_REPLAY = {"content-encoding", "transfer-encoding"}
 """Headers that speak of bytes on the wire which the file no longer holds."""
 _KINDS = {"binary", "json", "none", "text"}
 _RESOLVER = yaml.SafeLoader("")
@@ -131,13 +131,14 @@ def _read_metadata(node: Node) -> CassetteMetadata | None:
 
 
 def _foreign(request: Node, response: Node) -> Exchange:
-    """An exchange that another tool wrote: its content decoded, and without headers that no longer fit it."""
+    """An exchange that another tool wrote: its content decoded, and no headers that do not fit it."""
     exchange = _read_exchange(request, response)
     decoded = decode_response(exchange.response)
     headers = decoded.headers
     if exchange.request.method != "HEAD" and (decoded is not exchange.response or _is_text(decoded.body)):
         headers = tuple((name, value) for name, value in headers if name not in _NOT_ON_REPLAY)
-    return exchange.model_copy(update={"response": decoded.model_copy(update={"headers": headers})})
+    fitted = fit_length(decoded.model_copy(update={"headers": headers}), exchange.request.method)
+    return exchange.model_copy(update={"response": fitted})
 
 
 def _is_text(body: bytes) -> bool:

@@ -30,6 +30,8 @@ class Index:
         self._volatile = tuple(volatile)
         self._renames = renames
         self._taken: set[int] = set()
+        self._aliases: set[str] = set()
+        """Hosts that the recording never met, where a model call found its answer all the same."""
         self._begin = 0
         """All before it were taken."""
         self.owed = len(exchanges)
@@ -43,6 +45,8 @@ class Index:
         position = self._find(request)
         if position is not None:
             self._taken.add(position)
+            if self._as_recorded.is_elsewhere(request):
+                self._aliases.add(origin_of(request))
         return position
 
     def _find(self, request: HttpRequest) -> int | None:
@@ -108,7 +112,8 @@ class Index:
         return self._queues_of([self._renaming.newest(exchange.request) for exchange in self._exchanges])
 
     def _queues_of(self, requests: Sequence[HttpRequest]) -> _Queues:
-        return _Queues(requests, [exchange.unknown_headers for exchange in self._exchanges], self._volatile)
+        unknown = [exchange.unknown_headers for exchange in self._exchanges]
+        return _Queues(requests, unknown, self._volatile, self._aliases)
 
 
 @dataclass(slots=True)
@@ -125,9 +130,14 @@ class _Queues:
     """The positions of requests by their keys."""
 
     def __init__(
-        self, requests: Sequence[HttpRequest], unknown: Sequence[frozenset[str]], volatile: tuple[str, ...]
+        self,
+        requests: Sequence[HttpRequest],
+        unknown: Sequence[frozenset[str]],
+        volatile: tuple[str, ...],
+        aliases: set[str],
     ) -> None:
         """``unknown``: for each request the headers that may have been sent with it."""
+        self._aliases = aliases
         self.requests = requests
         self._unknown = unknown
         self._each_unknown = dict.fromkeys(unknown)
@@ -141,11 +151,12 @@ class _Queues:
         return len(self._each_unknown) == 1
 
     def is_elsewhere(self, request: HttpRequest) -> bool:
-        """Whether a request is a model call to a host that the recording never met.
+        """Whether a request is to a host that the recording never met: a model call, or what its reply led to.
 
         It finds what was recorded elsewhere: at a gateway, or on a loopback port.
         """
-        return origin_of(request) not in self._origins and _is_model_call(request)
+        origin = origin_of(request)
+        return origin not in self._origins and (origin in self._aliases or _is_model_call(request))
 
     def find(
         self,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from harness.cassettes.content import decode_response
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
-from harness.cassettes.sessions import Playback, Played, Recording, RecordSession, ReplaySession
+from harness.cassettes.playback import Playback
+from harness.cassettes.sessions import Played, Recording, RecordSession, ReplaySession
 from harness.cassettes.telemetry import service_of
 from harness.errors import CassetteMissError
 from harness.records.exchange import Cassette, Exchange, HttpRequest, HttpResponse

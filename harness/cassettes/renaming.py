@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from harness.cassettes.canonical import is_model_api, read_body
+from harness.cassettes.content import fit_length
 from harness.cassettes.toolnames import named_in_request, rename_calls
 from harness.records.base import JsonObject
 from harness.records.exchange import Exchange, HttpRequest
@@ -66,7 +67,9 @@ class Renaming:
                         tools[name] = today[0]
         if not changed:
             return exchange
-        response = rename_calls(exchange.response, tools) if tools else exchange.response
+        response = exchange.response
+        if tools:
+            response = fit_length(rename_calls(response, tools), exchange.request.method)
         return exchange.model_copy(update={"request": request, "response": response})
 
     def _note(self, kind: str, *names: str) -> None:

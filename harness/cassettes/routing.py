@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from harness.cassettes.sessions import Playback, Recording, Session
+from harness.cassettes.failures import Limits
+from harness.cassettes.playback import Playback
+from harness.cassettes.sessions import Recording, Session
 from harness.cassettes.silence import unsent
 from harness.cassettes.telemetry import is_in_use, service_of
 from harness.errors import CassetteMissError
@@ -154,11 +156,16 @@ def _refuse_all(suspects: Iterable[Session], cause: str, current: str) -> Casset
     return CassetteMissError(cause)
 
 
-def meet(session: Answering, request: HttpRequest) -> Playback | Recording:
-    """What the request meets. Raises :class:`CassetteMissError` where it meets nothing, or would open a WebSocket."""
+def meet(session: Answering, request: HttpRequest, limits: Limits) -> Playback | Recording:
+    """What the request meets; ``limits`` are its client's own.
+
+    Raises :class:`CassetteMissError` where it meets nothing, or would open a WebSocket.
+    """
     if any(name == "upgrade" and value.lower() == "websocket" for name, value in request.headers):
         raise refuse_websocket(session, request.uri)
-    return session.meet(request)
+    met = session.meet(request)
+    met.limits = limits
+    return met
 
 
 def refuse_websocket(session: Answering, uri: str) -> CassetteMissError:

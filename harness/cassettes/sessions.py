@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-from harness.cassettes.cleaning import clean_exchange, mask_request
-from harness.cassettes.failures import NO_RESPONSE, Failure, failed_response
+from harness.cassettes.cleaning import Cleaner, mask_request
+from harness.cassettes.failures import NO_RESPONSE, Failure, Limits, failed_response, failure_of, timeout_of
 from harness.cassettes.journal import Journal
 from harness.cassettes.matching import NO_RENAMES, Index
+from harness.cassettes.playback import Playback
 from harness.cassettes.silence import unsent
 from harness.cassettes.telemetry import service_of
 from harness.cassettes.unsent import unplayed_mismatch
@@ -23,7 +23,7 @@ from harness.records.renames import Renames
 from harness.seams import Clock, RecordedClock, ReplayClock
 from harness.secrets import declared_redaction, known_secrets
 
-__all__ = ["Playback", "Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
+__all__ = ["Played", "RecordSession", "Recording", "ReplaySession", "Session", "describe_unplayed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,62 +69,6 @@ class Session(Protocol):
         """Serve nothing more."""
 
 
-class Playback:
-    """One recorded response on its way to the client: recorded time passes as it is read."""
-
-    def __init__(self, exchange: Exchange, clock: ReplayClock) -> None:
-        self._clock = clock
-        # never before its recorded instant: what the agent itself took until then passes as well
-        started = max(clock.now(), exchange.started)
-        self.exchange = exchange if started == exchange.started else exchange.model_copy(update={"started": started})
-        self._coming = deque(self._pieces())
-        """When each piece arrives that has not been read."""
-
-    def arrive(self) -> None:
-        """Let time pass until the response's head is there, or until it is clear that none will come."""
-        self._clock.advance_to(self._head)
-
-    async def wait(self) -> None:
-        """The same for code that can wait."""
-        await self._clock.wait_until(self._head)
-
-    def pieces(self) -> Iterator[bytes]:
-        """The body in the chunks of the recording, each once."""
-        while self._coming:
-            self._clock.advance_to(self._coming[0][0])
-            yield self._coming.popleft()[1]
-        self._clock.advance_to(self._end)
-
-    async def wait_for_piece(self) -> bytes | None:
-        """The next of them, for code that can wait; None at the end. A wait that is cancelled loses nothing."""
-        if not self._coming:
-            await self.wait_for_end()
-            return None
-        await self._clock.wait_until(self._coming[0][0])
-        return self._coming.popleft()[1]
-
-    async def wait_for_end(self) -> None:
-        """Wait until the last byte is there."""
-        await self._clock.wait_until(self._end)
-
-    @property
-    def _head(self) -> int:
-        is_answered = self.exchange.response.status != NO_RESPONSE
-        return self.exchange.started + self.exchange.head if is_answered else self._end
-
-    @property
-    def _end(self) -> int:
-        return self.exchange.started + self.exchange.duration
-
-    def _pieces(self) -> Iterator[tuple[int, bytes]]:
-        response, start = self.exchange.response, 0
-        if not response.chunks:
-            yield self._end, response.body
-        for chunk in response.chunks:
-            yield self.exchange.started + chunk.at, response.body[start : start + chunk.size]
-            start += chunk.size
-
-
 class ReplaySession:
     """Answers a trial's requests from its cassette, each recorded exchange once."""
 
@@ -147,25 +91,28 @@ class ReplaySession:
         self._index = index or Index(cassette.exchanges, volatile, renames)
         self._declared = declared_redaction()
         self._masked = False
-        self._order: list[int] = []
-        self._played: list[Played] = []
+        self._met: list[tuple[int, Playback, int]] = []
+        """What was asked for, in that order: its position in the cassette, its answer, its user turn."""
         self._lock = threading.Lock()
 
     @property
     def played(self) -> list[Played]:
         """What was played, in the order of its own time: threads ask in any order."""
-        played = zip(self._order, self._played, strict=True)
-        in_time = sorted(played, key=lambda each: (each[1].user_turn, each[1].exchange.started, each[0]))
+        met = [(position, Played(playback.exchange, turn)) for position, playback, turn in list(self._met)]
+        in_time = sorted(met, key=lambda each: (each[1].user_turn, each[1].exchange.started, each[0]))
         return [one for _, one in in_time]
 
     @property
     def as_recorded(self) -> list[Played]:
         """What was played, in the order and at the instants of the recording."""
-        met = sorted(zip(list(self._order), self._played, strict=False), key=lambda pair: pair[0])
         return [
-            Played(each.exchange.model_copy(update={"started": self._exchanges[position].started}), each.user_turn)
-            for position, each in met
+            Played(playback.exchange.model_copy(update={"started": self._exchanges[position].started}), turn)
+            for position, playback, turn in sorted(self._met, key=lambda met: met[0])
         ]
+
+    @property
+    def _order(self) -> list[int]:
+        return [position for position, _, _ in self._met]
 
     @property
     def unplayed(self) -> tuple[Exchange, ...]:
@@ -202,9 +149,8 @@ class ReplaySession:
             if position is None:
                 return None
             exchange = self._index.answer(position, request)
-            self._order.append(position)
             playback = Playback(exchange, self._clock)
-            self._played.append(Played(playback.exchange, self.user_turn))
+            self._met.append((position, playback, self.user_turn))
             return playback
 
     @cached_property
@@ -215,7 +161,7 @@ class ReplaySession:
     def refuse(self, cause: str, current: str) -> CassetteMissError:
         """The error for a request that can't be answered at all; the trial fails with it."""
         with self._lock:
-            return self._miss(_refused(cause, current, turn=len(self._order) + 1))
+            return self._miss(_refused(cause, current, turn=len(self._met) + 1))
 
     def close(self) -> None:
         """Answer nothing more."""
@@ -233,7 +179,17 @@ class ReplaySession:
                 self._exchanges, self._index = masked, self._index.over(masked)
         return mask_request(request, secrets)
 
+    def note_limits(self, mismatch: Mismatch) -> Mismatch:
+        """The same mismatch, its cause with the first call that came to its client's own time limit: all follows it."""
+        for number, (_, playback, _) in enumerate(self._met, 1):
+            if wait := playback.overrun:
+                limit, took = ((end - wait.since) / 1_000_000_000 for end in (wait.end, wait.until))
+                note = f"call {number} came to the client's own time limit, {limit:g} s, where {took:g} s were recorded"
+                return mismatch.model_copy(update={"cause": f"{mismatch.cause}; {note}"})
+        return mismatch
+
     def _miss(self, mismatch: Mismatch) -> CassetteMissError:
+        mismatch = self.note_limits(mismatch)
         self.mismatch = self.mismatch or mismatch
         return CassetteMissError(f"no recorded exchange answers call {mismatch.turn}: {mismatch.cause}")
 
@@ -246,7 +202,7 @@ def _refused(cause: str, current: str, turn: int) -> Mismatch:
 
 def describe_unplayed(session: ReplaySession) -> Mismatch:
     """How a trial that ended early differs from its recording. There must be something unplayed."""
-    return unplayed_mismatch(session.recorded, session.unplayed)
+    return session.note_limits(unplayed_mismatch(session.recorded, session.unplayed))
 
 
 class Recording:
@@ -257,7 +213,10 @@ class Recording:
         self._request = request
         self._clock = clock
         self._started = clock.now()
+        self.limits: Limits = {}
+        """The client's own."""
         self._head = 0
+        self._latest = 0
         self._response = HttpResponse(status=NO_RESPONSE)
         self._pieces: list[bytes] = []
         self._chunks: list[Chunk] = []
@@ -273,19 +232,20 @@ class Recording:
 
     def answer(self, response: HttpResponse) -> None:
         """The response's status and headers have arrived."""
-        self._head = self._elapsed()
+        self._head = self._latest = self._end_first_wait(Failure.READ_TIMEOUT)
         self._response = response.model_copy(
             update={
                 "reason": _whole(response.reason),
                 "headers": tuple((name.lower(), _whole(value)) for name, value in response.headers),
             }
         )
+        self._session.cleaner.hear(self._request, self._response.headers)
 
     def add(self, piece: bytes) -> None:
         """A piece of the body has arrived."""
         if piece:
             self._pieces.append(piece)
-            self._chunks.append(Chunk(size=len(piece), at=self._elapsed()))
+            self._chunks.append(Chunk(size=len(piece), at=self._end_wait()))
 
     def fail(self, failure: Failure) -> None:
         """No whole response will come."""
@@ -298,19 +258,37 @@ class Recording:
         with self._ending:
             if self.exchange is not None:
                 return
+            failure = failure_of(self._response)
+            duration = self._end_wait() if self.answered else self._end_first_wait(timeout_of(failure))
             body = {"body": b"".join(self._pieces), "chunks": tuple(self._chunks), "ending": ending}
             exchange = Exchange(
                 request=self._request,
                 response=self._response.model_copy(update=body),
                 started=self._started,
                 head=self._head,
-                duration=self._elapsed(),
+                duration=duration,
             )
             self.exchange = self._session.clean(exchange)
             self._session.keep(self.exchange)
 
     def _elapsed(self) -> int:
         return self._clock.now() - self._started
+
+    def _end_first_wait(self, timeout: Failure) -> int:
+        """How long the client has waited for a response: no longer than it would; before that, it was connecting."""
+        elapsed = self._elapsed()
+        waited = min(elapsed, self.limits.get(timeout, elapsed))
+        self._started += elapsed - waited
+        return waited
+
+    def _end_wait(self) -> int:
+        """When the body went on, or ended: no later than its client would have waited, which else was busy elsewhere.
+
+        So a reply that came in time while it was recorded does so in each replay with the same limits.
+        """
+        elapsed = self._elapsed()
+        self._latest = min(elapsed, self._latest + self.limits.get(Failure.READ_TIMEOUT, elapsed))
+        return self._latest
 
 
 def _whole(text: str) -> str:
@@ -338,7 +316,8 @@ class RecordSession:
         self._clock = clock
         self.journal = journal
         """Where exchanges are kept as they end."""
-        self._declared = declared_redaction()
+        self.cleaner = Cleaner()
+        """What keeps secrets out of the recording."""
         self._begun: list[Recording] = []
         self._lock = threading.Lock()
         if journal is not None:
@@ -352,6 +331,7 @@ class RecordSession:
 
     def meet(self, request: HttpRequest) -> Recording:
         """A request is about to be sent."""
+        self.cleaner.check(request)
         recording = Recording(self, request, self._clock)
         with self._lock:
             self._begun.append(recording)
@@ -365,7 +345,7 @@ class RecordSession:
 
     def clean(self, exchange: Exchange) -> Exchange:
         """An exchange that has ended, as it may be kept."""
-        return clean_exchange(exchange, known_secrets(declared=self._declared))
+        return self.cleaner.clean(exchange)
 
     def keep(self, exchange: Exchange) -> None:
         """Append an exchange that has ended to the journal, where there is one."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import io
 from dataclasses import dataclass
-from email.message import Message
 from typing import Any
 
 import urllib3
 from urllib3 import exceptions
 
-from harness.cassettes.failures import NO_RESPONSE, Failure, failure_of
-from harness.cassettes.sessions import Playback
+from harness.cassettes.failures import NO_RESPONSE, Failure
+from harness.cassettes.playback import Playback
+from harness.records.exchange import HttpResponse
 
 __all__ = ["Asked", "respond"]
 
@@ -32,27 +32,30 @@ def respond(playback: Playback, asked: Asked) -> Any:
     """The recorded response. Its connection, never opened, goes back to the pool as soon as anything of it is read."""
     playback.arrive()
     recorded = playback.exchange.response
-    failure = failure_of(recorded)
+    failure = playback.failure
     if recorded.status == NO_RESPONSE:
         raise _error(failure or Failure.READ_TIMEOUT, asked)
     response = _Replayed(
-        body=_RecordedBody(playback, failure),
+        body=_RecordedBody(playback),
         headers=urllib3.HTTPHeaderDict(recorded.headers),
         status=recorded.status,
         reason=recorded.reason or None,
         version=11,
+        version_string="HTTP/1.1",
         preload_content=False,
         decode_content=asked.options.get("decode_content", True),
         retries=asked.options.get("retries"),
-        original_response=_NothingToRead(asked.method),  # type: ignore[arg-type]
+        original_response=_NothingToRead(recorded, asked.method),  # type: ignore[arg-type]
         request_method=asked.method,
         request_url=asked.url,
         pool=asked.pool,
         connection=asked.options.get("response_conn"),
     )
-    # a body of known length that broke off was never handed on in parts
-    response.chunked = bool(recorded.chunks) and (
-        failure is None or "stream" in response.headers.get("content-type", "").lower()
+    # a body of known length is read as one that is, and one that broke off was never handed on in parts
+    response.chunked = (
+        bool(recorded.chunks)
+        and "content-length" not in response.headers
+        and (failure is None or "stream" in response.headers.get("content-type", "").lower())
     )
     if asked.options.get("preload_content", True):
         response.read(cache_content=True)
@@ -60,12 +63,17 @@ def respond(playback: Playback, asked: Asked) -> Any:
 
 
 class _NothingToRead:
-    """Stands for the http.client response of a connection that was never opened."""
+    """Stands for the http.client response of a connection that was never opened: requests finds cookies there."""
 
-    msg = Message()
+    version = 11
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, recorded: HttpResponse, method: str) -> None:
         self._method = method
+        self.status = self.code = recorded.status
+        self.reason = recorded.reason
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in recorded.headers:
+            self.msg.add_header(name, value)
 
     def isclosed(self) -> bool:
         return True
@@ -77,10 +85,11 @@ class _NothingToRead:
 class _RecordedBody(io.RawIOBase):
     """The recorded body as a file that breaks off as the recording did."""
 
-    def __init__(self, playback: Playback, failure: Failure | None) -> None:
+    def __init__(self, playback: Playback) -> None:
+        self._playback = playback
         self._pieces = playback.pieces()
         self._rest = b""
-        self._failure = failure
+        self._is_over = False
 
     @property
     def fp(self) -> _RecordedBody | None:
@@ -116,9 +125,12 @@ class _RecordedBody(io.RawIOBase):
         return self.read(size if size >= 0 else self.next_size())
 
     def _break_off(self) -> None:
-        failure, self._failure = self._failure, None
+        if self._is_over:
+            return
+        self._is_over = True
+        failure = self._playback.failure
         if failure is Failure.READ_TIMEOUT:
-            raise TimeoutError("timed out (as recorded)")
+            raise TimeoutError("timed out")
         if failure is Failure.REMOTE_PROTOCOL_ERROR:
             raise http.client.IncompleteRead(b"")
         if failure is not None:
@@ -146,9 +158,9 @@ def _error(failure: Failure, asked: Asked) -> Exception:
     if failure is Failure.CONNECT_ERROR:
         return exceptions.NewConnectionError(asked.conn, words)
     if failure is Failure.CONNECT_TIMEOUT:
-        return exceptions.ConnectTimeoutError(asked.conn, words)
+        return exceptions.ConnectTimeoutError(asked.conn, "Connection timed out.")
     if failure.value.endswith("Timeout"):
-        return exceptions.ReadTimeoutError(asked.pool, asked.url, words)
+        return exceptions.ReadTimeoutError(asked.pool, asked.url, "Read timed out.")
     if failure is Failure.REMOTE_PROTOCOL_ERROR:
         return http.client.RemoteDisconnected(words)
     return ConnectionResetError(words)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from harness.cassettes.failures import Failure, Limits, read_limits
 from harness.cassettes.patching import Function, Patch
+from harness.cassettes.playback import Playback
 from harness.cassettes.routing import forwarding, meet, route
-from harness.cassettes.sessions import Playback, Recording
+from harness.cassettes.sessions import Recording
 from harness.cassettes.urllib3_replay import Asked, respond
 from harness.cassettes.urllib3_tee import note_errors, noted
 from harness.records.exchange import HttpRequest
@@ -40,7 +42,8 @@ def _request_handler(real: Function) -> Callable[..., Any]:
         body = _read_body(options.get("body"))
         headers = options.get("headers") or pool.headers
         pairs = tuple((str(name).lower(), _text(value)) for name, value in headers.items())
-        met = meet(session, HttpRequest(method=method, uri=uri, headers=pairs, body=body))
+        request = HttpRequest(method=method, uri=uri, headers=pairs, body=body)
+        met = meet(session, request, _limits(pool, options.get("timeout", pool.timeout)))
         options["body"] = body or None
         if isinstance(met, Playback):
             return respond(met, Asked(pool, conn, method, url, options))
@@ -65,6 +68,14 @@ def _proxy_handler(real: Function) -> Callable[..., Any]:
         return None
 
     return prepare_proxy
+
+
+def _limits(pool: Any, timeout: Any) -> Limits:
+    """What the pool would wait, a limit of the whole included."""
+    limit = pool._get_timeout(timeout)  # noqa: SLF001 - as the method that stands aside here does
+    limit.start_connect()
+    seconds = {Failure.CONNECT_TIMEOUT: limit.connect_timeout, Failure.READ_TIMEOUT: limit.read_timeout}
+    return read_limits({each: limit.resolve_default_timeout(given) for each, given in seconds.items()})
 
 
 def _handed_on(response: Any, recording: Recording, options: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from harness.records.exchange import Ending, HttpResponse
 
 __all__ = ["note_errors", "noted"]
 
+_PIECE = 65_536
 _FAILURES = (
     (exceptions.NewConnectionError, Failure.CONNECT_ERROR),
     (exceptions.NameResolutionError, Failure.CONNECT_ERROR),
@@ -67,9 +68,7 @@ class _Noted:
     _in_read = False
 
     def _fp_read(self: Any, amt: int | None = None, *, read1: bool = False) -> bytes:
-        with note_errors(self.recording):
-            data: bytes = super()._fp_read(amt, read1=read1)  # type: ignore[misc]
-        self.recording.add(data)
+        data: bytes = self._fp_read_some(amt) if read1 else self._fp_read_all(amt)
         left = self.length_remaining
         if (amt is None and not read1) or (not data and amt != 0) or left == len(data) or is_fp_closed(self._fp):
             if left in (None, len(data)):
@@ -77,6 +76,30 @@ class _Noted:
             else:
                 self.recording.fail(Failure.REMOTE_PROTOCOL_ERROR)
         return data
+
+    def _fp_read_some(self: Any, amt: int | None, *, read1: bool = True) -> bytes:
+        with note_errors(self.recording):
+            data: bytes = super()._fp_read(amt, read1=read1)  # type: ignore[misc]
+        self.recording.add(data)
+        return data
+
+    def _fp_read_all(self: Any, amt: int | None) -> bytes:
+        """Read as much as is asked for, in the pieces in which it arrives: each has its own time.
+
+        Not where the connection's end is the body's: a replay would take the pieces for chunks.
+        """
+        pieces, left = [], amt
+        if self.chunked or self.length_remaining is not None:
+            while left != 0 and (piece := self._fp_read_some(_PIECE if left is None else left)):
+                pieces.append(piece)
+                left = None if left is None else left - len(piece)
+            missing = 0 if self.chunked else self.length_remaining - sum(map(len, pieces))
+            if amt is None and missing:
+                self.recording.fail(Failure.REMOTE_PROTOCOL_ERROR)
+                raise http.client.IncompleteRead(b"".join(pieces), missing)  # as http.client would have
+        if left != 0 or not self.chunked:  # http.client closes here
+            pieces.append(self._fp_read_some(left, read1=False))
+        return b"".join(pieces)
 
     def _update_chunk_length(self: Any) -> None:
         self._in_read = True

@@ -17,7 +17,7 @@ from harness.records.exchange import Cassette, Ending, Exchange, Headers
 
 __all__ = ["PLAIN_KEY", "UNSAFE", "write_cassette", "write_exchange", "write_head"]
 
-PLAIN_KEY = re.compile("accept|location|[a-z][a-z0-9]*+(?:-[a-z0-9]++)++")
+PLAIN_KEY = re.compile("accept|age|allow|date|etag|expires|link|location|refresh|vary|[a-z][a-z0-9]*+(?:-[a-z0-9]++)++")
 """The header names that stand without quotes."""
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Whatever YAML would refuse, fold, or take for a line break."""

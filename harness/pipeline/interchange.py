@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cassettes import load_cassette
-from harness.cassettes.cleaning import clean_exchange
+from harness.cassettes.cleaning import Cleaner
 from harness.cassettes.exporting import write_for_vcrpy
 from harness.cassettes.writing import write_cassette
 from harness.errors import BadInputError, CassetteError, Fault
@@ -46,7 +46,10 @@ def import_cassettes(paths: Iterable[Path], out: Path) -> tuple[Transfer, ...]:
         origin = found.imported_from
         if origin is None and found.metadata is None and not _is_same(source, target):
             origin = _named(source)
-        exchanges = tuple(map(clean_exchange, found.exchanges))
+        cleaner = Cleaner()
+        for each in found.exchanges:
+            cleaner.hear(each.request, each.response.headers)
+        exchanges = tuple(map(cleaner.clean, found.exchanges))
         ours = found.model_copy(update={"exchanges": exchanges, "imported_from": origin})
         return write_cassette(ours), ours
 

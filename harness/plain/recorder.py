@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.cassettes import Journal, PlainSession, covered, load_cassette, read_journal
-from harness.cassettes.sessions import Playback, Recording
+from harness.cassettes.playback import Playback
+from harness.cassettes.sessions import Recording
 from harness.cassettes.unsent import unplayed_mismatch
 from harness.errors import CassetteError, CassetteMissError
 from harness.plain.configuration import Configuration

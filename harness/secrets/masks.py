@@ -15,6 +15,8 @@ __all__ = ["MASK", "fit", "is_mask", "mark_masks", "pseudonym", "settle"]
 MASK = b"*masked*"
 
 _FILLED = re.compile(rb"(\*(?:masked|[a-z][a-z0-9-]{0,40}:[0-9a-f]{2}))\*+")
+_IN_ADDRESS = re.compile(rb"%2A(?:masked|[a-z][a-z0-9-]{0,40}(?::|%3A)[0-9a-f]{2})(?:%2A)+")
+"""A mask that a client has put into an address or a form."""
 _EARLIER = re.compile(rb"sk-\*{20,}|(?<=earer )\*{20,}|(?<=EARER )\*{20,}|(?<==)\*{6,}|(?<=://)\*+(?=@)")
 """How keys were masked before masks had a form of their own."""
 
@@ -37,6 +39,8 @@ def settle(text: bytes) -> bytes:
     """
     if b"****" in text:
         text = _EARLIER.sub(MASK, text)
+    if b"%2A" in text:
+        text = _IN_ADDRESS.sub(lambda match: match.group().replace(b"%2A", b"*").replace(b"%3A", b":"), text)
     return _FILLED.sub(rb"\1*", text) if b"*" in text else text
 
 

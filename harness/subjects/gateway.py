@@ -23,8 +23,9 @@ import httpx2
 
 from harness.cassettes.failures import Failure
 from harness.cassettes.httpx_route import MET
+from harness.cassettes.playback import Playback
 from harness.cassettes.routing import route
-from harness.cassettes.sessions import Playback, Recording
+from harness.cassettes.sessions import Recording
 from harness.errors import CassetteMissError
 from harness.providers.connections import tls_context
 from harness.records.exchange import Ending

@@ -133,8 +133,8 @@ def _put(real: Any) -> Any:
     def put(items: Any, item: Any, *args: Any, **options: Any) -> None:
         clock = _trial_clock()
         if clock is not None:
-            times = items.__dict__.setdefault("harness_times", {})
-            times.setdefault(id(item), deque()).append(clock.now())
+            lines = items.__dict__.setdefault("harness_lines", {})
+            lines.setdefault(id(item), deque()).append(clock.fork())
         real(items, item, *args, **options)
 
     return put
@@ -143,10 +143,10 @@ def _put(real: Any) -> Any:
 def _get(real: Any) -> Any:
     def get(items: Any, *args: Any, **options: Any) -> Any:
         item = real(items, *args, **options)
-        clock = _trial_clock()
-        times = items.__dict__.get("harness_times", {}).get(id(item))
-        if clock is not None and times:
-            clock.advance_to(times.popleft())
+        lines = items.__dict__.get("harness_lines", {}).get(id(item))
+        line, clock = lines.popleft() if lines else None, _trial_clock()
+        if line is not None and clock is not None and clock.owns(line):  # a pool of connections outlives its trial
+            clock.advance_to(line.now)
         return item
 
     return get

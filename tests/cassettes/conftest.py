@@ -134,6 +134,14 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif path == "/drop":
             self.close_connection = True
+        elif path == "/late":
+            time.sleep(0.2)
+            self.answer(200, b'{"late": true}', {})
+        elif path == "/dribble":
+            self.answer(200, b"", {"content-length": "20"})
+            for _ in range(4):
+                time.sleep(0.15)
+                self.wfile.write(b"slow ")
         elif path == "/slow":
             time.sleep(1)
             self.close_connection = True

@@ -142,6 +142,17 @@ def test_any_other_host_counts() -> None:
     assert canonical_key(request({}, method="PUT"), ()) != key({})
 
 
+def test_what_a_recorded_gateway_leads_to_is_found_at_the_provider() -> None:
+    """A redirect or a job's address without a host is asked for where the model was; of other hosts nothing is."""
+    gateway, provider, stranger = "http://127.0.0.1:8099", "https://api.openai.com", "https://x.example"
+    job = HttpRequest(method="GET", uri=f"{gateway}/jobs/1")
+    index = Index(exchanges_of(request(BODY, f"{gateway}/v1/chat/completions"), job), ())
+    moved = {host: job.model_copy(update={"uri": f"{host}/jobs/1"}) for host in (provider, stranger)}
+    assert index.take(moved[provider]) is None
+    assert index.take(request(BODY)) == 0
+    assert [index.take(moved[host]) for host in (stranger, provider, provider)] == [None, 1, None]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),

@@ -65,7 +65,8 @@ def test_files_keep_their_places(project: Path, capsys: pytest.CaptureFixture[st
     assert loaded.imported_from == "tests/cassettes/test_chat/test_bye.yaml"
     for data in files(project / "ours").values():
         assert b"0123456789abcdefghij" not in data
-        assert b"cookie" not in data
+        assert b"__cf_bm=1" not in data
+        assert b"'__cf_bm=*masked*'" in data
         assert b"authorization" not in data
 
 

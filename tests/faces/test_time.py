@@ -163,6 +163,16 @@ def test_what_the_agent_waits_beyond_the_recording_counts(slow: MiniProject) -> 
     assert {trial["trace"]["duration"] for trial in slow.results()["trials"]} == {70 * SECOND}
 
 
+def test_a_shorter_time_limit_of_the_client_is_told(slow: MiniProject) -> None:
+    """The SDK gives up at its limit and asks again; what nothing answers fails with the limit as the cause."""
+    slow.edit("conftest.py", "AsyncOpenAI(max_retries=1)", "AsyncOpenAI(max_retries=1, timeout=0.05)")
+    for done in (slow.harness("run"), slow.pytest("scenarios")):
+        assert done.code == 1
+        assert "call 1 came to the client's own time limit, 0.05 s, where 0.1 s were recorded" in done.text
+    for trial in slow.results()["trials"]:
+        assert trial["trace"]["duration"] == SECOND // 20
+
+
 BRIEF = """
 
 def blocking():

@@ -222,3 +222,18 @@ def clock_pause(nanoseconds: int) -> None:
     whole, rest = divmod(nanoseconds, NANOSECONDS)
     time.sleep(whole)
     time.sleep(rest / NANOSECONDS)
+
+
+def test_what_an_earlier_trial_put_into_a_queue_takes_no_time() -> None:
+    """A pool of connections, which is a queue, may outlive its trial; its instants are none of the next one's."""
+    items: queue.Queue[str] = queue.LifoQueue()
+
+    def put() -> None:
+        time.sleep(100)
+        items.put("connection")
+
+    def get() -> tuple[str, float]:
+        return items.get(), time.monotonic()
+
+    run(put)
+    assert run(get) == ("connection", 0.0)
