@@ -37,9 +37,9 @@ _SECRET = re.compile(rb'(?![0-9]+(?:[\s,;"]|\Z))[^\s,;"]{8,}')
 _WORDS_OF_ACCOUNTS = {"account", "customer", "organisation", "organization", "project", "tenant"}
 _HARMLESS = re.compile(
     r"content-.*|(?:.*-)?(?:id|ids|requestid|traceparent|etag|digest|hash|md5|crc32c?|crc64|sha1|sha256|version)"
-    r"|.*-checksum-.*|x-amz-id-2|(?:www|proxy)-authenticate"
+    r"|.*-checksum-.*|x-amz-id-2|(?:www|proxy)-authenticate|link|refresh|(?:.*-)?(?:location|uri|url)"
 )
-"""What is random and no secret: names of requests and of versions, sums, challenges."""
+"""What is random and no secret: names of requests and of versions, sums, challenges, addresses."""
 _OPAQUE = re.compile(rb"[A-Za-z0-9+/_=~.-]{16,}")
 _RUN = re.compile(rb"[A-Za-z0-9]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _TOKEN = 16
@@ -69,7 +69,7 @@ def find_by_look(name: str, value: bytes) -> list[Finding]:
 
     An address is left to the rules for addresses: the request that follows it is kept as well.
     """
-    if _HARMLESS.fullmatch(name) or b"://" in value or value.startswith((b"/", b"</")):
+    if _HARMLESS.fullmatch(name) or b"://" in value or value.startswith(b"/"):
         return []
     rule = f"random value in {name}, a header that is not known"
     return [Finding(rule, (match.span(),)) for match in _OPAQUE.finditer(value) if _is_opaque(match.group())]

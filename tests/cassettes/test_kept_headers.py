@@ -76,6 +76,7 @@ def test_what_may_be_a_secret_is_masked(name: str, value: str) -> None:
         ("etag", '"33a64df551425fcc55e4d42a148795d9f25f89d4"'),
         ("content-type", "multipart/mixed; boundary=Ab12Cd34Ef56Gh78Ij90"),
         ("location", "/uploads/Ab12Cd34Ef56Gh78Ij90"),
+        ("link", '<?cursor=Ab12Cd34Ef56Gh78Ij90>; rel="next"'),
         ("set-cookie", "a=; Max-Age=0"),
     ],
 )

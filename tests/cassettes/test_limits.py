@@ -298,6 +298,38 @@ def test_a_failure_comes_no_later_than_the_limit_for_its_kind(
     assert replay((failing(failure, 5),), work)[1] == at * NANOSECONDS
 
 
+async def by_aiohttp(limit: float) -> None:
+    """Ask with a limit for each attempt to connect."""
+    limits = aiohttp.ClientTimeout(sock_connect=limit)
+    async with aiohttp.ClientSession(timeout=limits) as client, client.get("http://127.0.0.1:9/"):
+        pass
+
+
+CONNECTING: dict[str, tuple[Callable[[float], Any], type[Exception]]] = {
+    "requests": (lambda limit: requests.get("http://127.0.0.1:9/", timeout=(limit, 1)), requests.ConnectTimeout),
+    "urllib3": (
+        lambda limit: urllib3.request(
+            "GET", "http://127.0.0.1:9/", timeout=urllib3.Timeout(connect=limit, read=1), retries=False
+        ),
+        urllib3.exceptions.ConnectTimeoutError,
+    ),
+    "aiohttp": (lambda limit: asyncio.run(by_aiohttp(limit)), aiohttp.ConnectionTimeoutError),
+}
+
+
+@pytest.mark.parametrize("name", CONNECTING)
+@pytest.mark.parametrize(("limit", "at"), [(2, 2), (9, 5)])
+def test_each_client_gives_up_connecting(name: str, limit: float, at: float) -> None:
+    """A server that could not be reached within 5 s is given up sooner with a shorter limit, and never later."""
+    ask, raised = CONNECTING[name]
+
+    def work() -> None:
+        with pytest.raises(raised):
+            ask(limit)
+
+    assert replay((failing(Failure.CONNECT_TIMEOUT, 5),), work)[1] == at * NANOSECONDS
+
+
 class Hand:
     """A clock that is moved by hand."""
 

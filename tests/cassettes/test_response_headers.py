@@ -441,6 +441,7 @@ def by_urllib3(url: str) -> None:
         pool.request("GET", url)
 
 
+VERSION = anthropic.Anthropic(api_key="k").default_headers["anthropic-version"]
 WAITS = {
     "seconds": ("retry-after", "7"),
     "date": ("retry-after", formatdate(DAY + 7, usegmt=True)),
@@ -456,6 +457,8 @@ ASKERS = {by_openai: "/models", by_anthropic: "/v1/models", by_urllib3: "/"}
 def test_what_is_to_be_waited_is_waited(ask: Callable[[str], None], form: str) -> None:
     """For seconds, milliseconds or until a date: the trial's calendar begins where it was recorded."""
     told = () if ask is by_urllib3 else (("accept", "application/json"),)
+    if ask is by_anthropic:
+        told = (*told, ("anthropic-version", VERSION))
     request = HttpRequest(method="GET", uri=f"http://127.0.0.1:9{ASKERS[ask]}", headers=told)
     kind = ("content-type", "application/json")
     limited = HttpResponse(status=429, headers=(kind, WAITS[form]), body=b"{}")
