@@ -17,7 +17,7 @@ from harness.wire.codecs import codec_for
 from harness.wire.failures import read_retry_after
 from harness.wire.mcp import offered_servers
 from harness.wire.responses import Reading, read_response, read_stream, read_streamed
-from harness.wire.shapes import object_at, without_nulls
+from harness.wire.shapes import object_at, without_half_characters, without_nulls
 from harness.wire.split import api_of
 from harness.wire.usage import read_usage
 
@@ -25,6 +25,8 @@ __all__ = ["Attempt", "Call", "fold_retries", "read_attempts"]
 
 _NO_RESPONSE = 0
 """The status of an exchange in which no response arrived."""
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What may be one: nearly always it is half of a pair."""
 _STORED = re.compile(r"/responses/([^/]+?)(/cancel)?$")
 """Where a response that the provider keeps is asked for, or stopped."""
 
@@ -147,6 +149,8 @@ def _read_attempt(number: int, user_turn: int, exchange: Exchange) -> Attempt | 
         return None
     try:
         body = read_json(exchange.request.body)
+        if _HALF_CHARACTER.search(exchange.request.body):
+            body = without_half_characters(body)
         request = codec_for(api).read_request(body)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -529,3 +529,19 @@ def test_the_written_form_of_a_plain_call_says_nothing_more_than_before() -> Non
     written = json.loads(model_call(traced(answered(CHAT, body))).model_dump_json())
     assert not written.keys() & {"polls", "others", "unread", "servers"}
     assert written["reply"].keys() == {"role", "text", "tool_calls", "raw"}
+
+
+def test_half_a_character_in_a_request_can_be_written_and_links_what_was_said() -> None:
+    """Agents send back what the model said, in the prompt, in messages and in results."""
+    half = json.loads('"a\\ud83d"')
+    function = {"name": "refund", "arguments": json.dumps({"why": half})}
+    said = {"role": "assistant", "content": half, "tool_calls": [{"id": "a", "function": function}]}
+    asked = [{"role": "system", "content": half}, {"role": "user", "content": half}]
+    told = [*asked, said, {"role": "tool", "tool_call_id": "a", "content": half}]
+    trace = traced(
+        answered(CHAT, {"choices": [{"message": said}]}, messages=asked),
+        answered(CHAT, {"choices": [{"message": {"content": "Done."}}]}, at=2, messages=told),
+    )
+    assert [call.linked for call in trace.model_calls] == ["", ""]
+    assert trace.tool_calls[0].result == "a\ufffd"
+    assert "a\ufffd" in trace.model_dump_json()
