@@ -143,10 +143,10 @@ class PlainSession:
         kept = self._filters.request(request)
         if kept is None:
             return self._aside.meet(request)
-        if self._journal is None:
-            return self._replay.meet(kept)
         if self._plays and (playback := self._replay.recall(kept)) is not None:
             return playback
+        if self._journal is None:
+            return self._replay.meet(kept)
         if service_of(request.uri) is not None:
             return self._aside.meet(request)
         return self._recorder(self._journal).meet(kept)

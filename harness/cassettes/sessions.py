@@ -126,32 +126,44 @@ class ReplaySession:
         return self._exchanges
 
     def meet(self, request: HttpRequest) -> Playback:
-        """The answer to a request: telemetry that was not recorded is answered as its service does.
+        """The answer to a request. Raises :class:`CassetteMissError` where the recording has none.
 
-        Raises :class:`CassetteMissError` for any other request that the recording does not answer.
+        Telemetry takes no time and stands in no trace: whether it comes within a trial is chance. A report that was not
+        recorded is answered as its service does.
         """
-        is_report = service_of(request.uri) is not None
-        playback = self.recall(request) if not is_report or self._has_reports else None
-        if playback is not None:
-            return playback
-        if is_report:
-            return Playback(unsent(request), RecordedClock())
-        with self._lock:
-            raise self._miss(self._index.explain(self._mask(request), self._order))
+        if service_of(request.uri) is not None:
+            return Playback(self._report(request) or unsent(request), RecordedClock())
+        playback = self.recall(request)
+        if playback is None:
+            with self._lock:
+                raise self._miss(self._index.explain(self._mask(request), self._order))
+        return playback
 
     def recall(self, request: HttpRequest) -> Playback | None:
         """The recorded answer to a request; None where the recording has none, which is no miss yet."""
         with self._lock:
-            position = self._index.take(request)
-            if position is None:  # what is the same before it is masked needs no mask: most requests cost nothing more
-                request = self._mask(request)
-                position = self._index.take(request)
+            position, request = self._take(request)
             if position is None:
                 return None
             exchange = self._index.answer(position, request)
             playback = Playback(exchange, self._clock)
             self._met.append((position, playback, self.user_turn))
             return playback
+
+    def _take(self, request: HttpRequest) -> tuple[int | None, HttpRequest]:
+        """The position of the next exchange that answers a request, and the request in the form in which it does."""
+        position = self._index.take(request)
+        if position is None:  # what is the same before it is masked needs no mask: most requests cost nothing more
+            request = self._mask(request)
+            position = self._index.take(request)
+        return position, request
+
+    def _report(self, request: HttpRequest) -> Exchange | None:
+        if not self._has_reports:
+            return None
+        with self._lock:
+            position, request = self._take(request)
+            return None if position is None else self._index.answer(position, request)
 
     @cached_property
     def _has_reports(self) -> bool:
