@@ -1,4 +1,4 @@
-"""What to call a message of a conversation, for a reader."""
+"""Names the messages of a conversation for a reader."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["is_authored", "name_difference", "name_message"]
 
 
 def name_difference(recorded: Sequence[JsonValue], current: Sequence[JsonValue], at: int) -> str:
-    """How two conversations first differ, which is at this message."""
+    """Say how two conversations differ at this message, the first that does."""
     old = name_message(recorded, at) if at < len(recorded) else None
     new = name_message(current, at) if at < len(current) else None
     if old is None:
@@ -35,7 +35,7 @@ def name_message(conversation: Sequence[JsonValue], at: int) -> str:
 
 
 def is_authored(item: JsonValue) -> bool:
-    """Whether a message may be text that the author wrote: neither the model's own nor the result of a tool."""
+    """Tell whether a message may be text that the author wrote: neither the model's own nor the result of a tool."""
     return isinstance(item, dict) and item.get("role") in ("user", "system", "developer") and not _results(item)
 
 

@@ -51,7 +51,7 @@ class Playback:
 
     @property
     def failure(self) -> Failure | None:
-        """What the client meets where the response ends; to be asked there, since it may be the client's own limit."""
+        """Give what the client meets where the response ends; ask there, since it may be the client's own limit."""
         return failure_of(self.exchange.response)
 
     def arrive(self) -> None:

@@ -47,12 +47,12 @@ _TOKEN = 16
 
 
 def is_kept(name: str) -> bool:
-    """Whether a header of this name, in lower case, is kept."""
+    """Tell whether a header of this name, in lower case, is kept."""
     return name not in _DROPPED and not name.startswith(_DROPPED_FAMILIES)
 
 
 def find_by_name(name: str, value: bytes) -> list[Finding]:
-    """What a header holds that is a secret, or names an account, because that is what such a header is for."""
+    """Find the secrets and account names in a header that exists to carry them."""
     words = set(re.split("[-_]", name))
     if name == "set-cookie":
         match = _COOKIE.match(value)
@@ -65,7 +65,7 @@ def find_by_name(name: str, value: bytes) -> list[Finding]:
 
 
 def find_by_look(name: str, value: bytes) -> list[Finding]:
-    """What looks random in a header that is not known to be harmless, and so may be a secret that no rule knows.
+    """Find what looks random in a header that is not known to be harmless: it may be a secret that no rule knows.
 
     An address is left to the rules for addresses: the request that follows it is kept as well.
     """
@@ -76,7 +76,7 @@ def find_by_look(name: str, value: bytes) -> list[Finding]:
 
 
 def masked_values(headers: Headers) -> Iterator[tuple[str, str]]:
-    """What is masked in headers that are kept: the header's name, and the value that a recording does not hold."""
+    """List what is masked in kept headers: the header's name, and the value that the recording does not hold."""
     for name, value in headers:
         data = value.encode(errors="replace")
         found = (find_by_name(name, data) or find_by_look(name, data)) if is_kept(name) else []
@@ -90,7 +90,7 @@ def dropped_values(headers: Headers) -> Iterator[tuple[str, str]]:
 
 
 def is_token(value: str) -> bool:
-    """Whether a value is the server's own wherever it stands: no word that an agent has from elsewhere."""
+    """Tell whether a value can only come from the server, and is no word that an agent has from elsewhere."""
     return len(value) >= _TOKEN and is_random(value.encode())
 
 

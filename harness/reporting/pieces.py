@@ -1,4 +1,4 @@
-"""What a reply consists of, piece by piece, where it is more than its text."""
+"""Lays a reply out piece by piece, where it is more than its text."""
 
 from __future__ import annotations
 

@@ -13,25 +13,12 @@ from harness.wire.failures import classify
 from harness.wire.folding import Folded, cut_call, cut_short
 from harness.wire.shapes import items_at, object_at, objects_at, text_at, without_nulls
 
-__all__ = ["NO_JSON", "READ_DELTAS", "READ_EVENTS", "fold", "parse_object", "text_delta"]
+__all__ = ["NO_JSON", "fold", "parse_object", "text_delta"]
 
 NO_JSON = "invalid_json"
 """The protocol takes only objects as tool arguments; text that is none travels under this key."""
-READ_EVENTS = frozenset(
-    {
-        "content_block_delta",
-        "content_block_start",
-        "content_block_stop",
-        "error",
-        "message_delta",
-        "message_start",
-        "message_stop",
-        "ping",
-    }
-)
 _JOINED = {"text_delta": "text", "thinking_delta": "thinking", "compaction_delta": "content"}
 _KEPT = {"signature_delta": "signature"}
-READ_DELTAS = frozenset({*_JOINED, *_KEPT, "citations_delta", "input_json_delta"})
 _PARTIAL = "partial_json"
 
 

@@ -48,7 +48,7 @@ def offered_name(name: str, offered: Sequence[str]) -> str:
 
 
 def client_result(item: JsonObject, names: Mapping[str, str]) -> ToolResult:
-    """What a tool that the client ran gave back. ``names`` are those of the tools, by the ids of their calls."""
+    """Read the result of a tool that the client ran. ``names`` are those of the tools, by the ids of their calls."""
     call_id = text_at(item, "call_id")
     content = join_text(item["output"], "\n") if item.get("output") else result_text(item)
     failed = item.get("status") == "failed"
@@ -56,7 +56,7 @@ def client_result(item: JsonObject, names: Mapping[str, str]) -> ToolResult:
 
 
 def client_words(item: JsonObject) -> UserMessage | None:
-    """What the client says in the user's or its own name; None for what is the model's."""
+    """Read what the client says in the user's or its own name; None for what is the model's."""
     if text_at(item, "type") in _WORDS:
         return UserMessage(text=describe_note(item))
     if text_at(item, "role") in ("", "assistant"):

@@ -1,4 +1,4 @@
-"""What a stream's events add up to, however far it came."""
+"""The sum of a stream's events, however far it came."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cut_call(name: str, arguments: str) -> str:
 
 
 def is_whole(arguments: str) -> bool:
-    """Whether arguments can be taken for complete: an object in JSON that is closed."""
+    """Tell whether arguments are complete: a closed JSON object."""
     try:
         return isinstance(read_json(arguments), dict)
     except (ValueError, RecursionError):

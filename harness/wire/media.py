@@ -46,7 +46,7 @@ def describe_content(part: JsonValue) -> str:
 
 
 def describe_media(part: JsonObject) -> str:
-    """What an image or a file is: ``image/png, 2,048 bytes`` or ``image at https://…``; empty for other content."""
+    """Describe an image or a file: ``image/png, 2,048 bytes`` or ``image at https://…``; empty for other content."""
     fields = dict(part)
     for key in _HOLDERS:
         fields |= object_at(part, key)
@@ -108,7 +108,7 @@ def _by_format(noun: str, form: str) -> str:
 
 
 def media_size(packed: str) -> str:
-    """How many bytes a text in base64 stands for."""
+    """Count the bytes that a text in base64 stands for."""
     return _bytes(len(packed.rstrip("=")) * 3 // 4)
 
 

@@ -11,7 +11,7 @@ __all__ = ["describe_note", "describe_source"]
 
 
 def describe_source(annotation: JsonObject) -> str:
-    """What a text refers to: ``source: title, address: “the words”``."""
+    """Describe what a text refers to: ``source: title, address: “the words”``."""
     fields = annotation | object_at(annotation, text_at(annotation, "type"))  # chat nests them under the type
     names = [text_at(fields, key) for key in ("title", "document_title", "filename", "url", "source", "file_id")]
     cited = text_at(fields, "cited_text") or text_at(fields, "content")
@@ -20,7 +20,7 @@ def describe_source(annotation: JsonObject) -> str:
 
 
 def describe_note(item: JsonObject) -> str:
-    """What an item or content block of such a type says, its kind before a colon; empty for any other type."""
+    """Describe an item or content block of such a type, its kind before a colon; empty for any other type."""
     describe = _NOTES.get(text_at(item, "type"))
     return describe(item) if describe else ""
 

@@ -119,7 +119,7 @@ class _Choice:
 
 
 def _begins_anew(call: JsonObject, piece: JsonObject, place: int | None) -> bool:
-    """Whether a piece that shares the place, or the id, of a call is another call all the same."""
+    """Tell whether a piece that shares a call's place, or its id, is another call all the same."""
     before, name = _name(call), _name(piece)
     if not before or not name:
         return False

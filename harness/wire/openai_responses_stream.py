@@ -12,7 +12,7 @@ from harness.wire.failures import classify
 from harness.wire.folding import Folded, cut_call, cut_short, is_whole
 from harness.wire.shapes import count_at, object_at, objects_at, text_at
 
-__all__ = ["READ_EVENTS", "UNREAD_EVENTS", "fold", "text_delta"]
+__all__ = ["fold", "text_delta"]
 
 _LAST = ("response.completed", "response.incomplete", "response.failed")
 _BEGINNINGS = ("response.created", "response.in_progress", "response.queued")
@@ -31,12 +31,12 @@ _PARTS = {
     "response.reasoning_summary_text": ("summary", "summary_text", "text"),
 }
 """Events ending in ``.delta`` and ``.done`` that bring a part of an item: its list, the part's type and its field."""
-READ_EVENTS = frozenset(
+_READ_EVENTS = frozenset(
     {*_LAST, *_BEGINNINGS, f"{_ITEM}added", f"{_ITEM}done", "error"}
     | {f"{name}.{end}" for name in (*_TEXTS, *_PARTS) for end in ("delta", "done")}
 )
 """The events that we join."""
-UNREAD_EVENTS = frozenset(
+_UNREAD_EVENTS = frozenset(
     {
         "keepalive",
         "response.audio.delta",
@@ -94,7 +94,7 @@ def fold(events: Iterable[JsonObject], *, done: bool = False) -> Folded:
             return Folded(body)
         if kind in _BEGINNINGS:
             body = dict(object_at(event, "response"))
-        elif not items.add(kind, event) and kind not in UNREAD_EVENTS:
+        elif not items.add(kind, event) and kind not in _UNREAD_EVENTS:
             unknown[f"an event of type `{kind or 'unknown'}`"] = None
     body["output"], cut = items.arrived()
     body |= {"status": "in_progress", "usage": None}
@@ -128,7 +128,7 @@ class _Items:
         elif name in _PARTS and (item := self._find(event)) is not None:
             _add_to_part(item, _PARTS[name], event, end)
         else:
-            return kind in READ_EVENTS
+            return kind in _READ_EVENTS
         return True
 
     def completing(self, output: list[JsonObject]) -> list[JsonValue]:

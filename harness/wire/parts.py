@@ -204,7 +204,7 @@ def _note(text: str) -> Part:
 
 
 def _notes_on(annotations: Iterable[JsonObject]) -> Iterator[Part]:
-    """What a text refers to, each source once."""
+    """Describe what a text refers to, each source once."""
     return map(_note, dict.fromkeys(map(describe_source, annotations)))
 
 

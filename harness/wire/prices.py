@@ -1,4 +1,4 @@
-"""What a model call costs: by the project's own prices, else by those of the genai-prices library."""
+"""Prices of model calls: by the project's own prices, else by those of the genai-prices library."""
 
 from __future__ import annotations
 

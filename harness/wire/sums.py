@@ -12,34 +12,34 @@ __all__ = ["known_cost", "known_usage", "total_cost", "total_usage", "unknown_co
 
 
 def known_usage(events: Iterable[Event]) -> Usage:
-    """The tokens of the calls that say what they took."""
+    """Add up the tokens of the calls that say what they took."""
     return sum((call.usage for call in _answered(events) if call.usage is not None), Usage())
 
 
 def known_cost(events: Iterable[Event]) -> Decimal:
-    """The cost of the calls whose cost is known."""
+    """Add up the cost of the calls whose cost is known."""
     return sum((call.cost_usd for call in _answered(events) if call.cost_usd is not None), Decimal(0))
 
 
 def total_usage(events: Iterable[Event]) -> Usage | None:
-    """The tokens of a trial; None where those of any exchange are unknown."""
+    """Add up the tokens of a trial; None where those of any exchange are unknown."""
     events = tuple(events)
     return None if unknown_tokens(events) else known_usage(events)
 
 
 def total_cost(events: Iterable[Event]) -> Decimal | None:
-    """The cost of a trial; None where that of any exchange is unknown."""
+    """Add up the cost of a trial; None where that of any exchange is unknown."""
     events = tuple(events)
     return None if unknown_cost(events) else known_cost(events)
 
 
 def unknown_tokens(events: Iterable[Event]) -> tuple[str, ...]:
-    """Each exchange that took tokens nobody knows the number of, with the reason."""
+    """List each exchange that took tokens nobody knows the number of, with the reason."""
     return tuple(reason for event in events for reason in _unknown_in(event))
 
 
 def unknown_cost(events: Iterable[Event]) -> tuple[str, ...]:
-    """Each exchange that cost nobody knows how much, with the reason."""
+    """List each exchange that cost nobody knows how much, with the reason."""
     return tuple(reason for event in events for reason in (*_unknown_in(event), *_unpriced(event)))
 
 

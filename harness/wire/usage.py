@@ -30,7 +30,7 @@ _FREE_SERVER_TOOLS = {"tool_search_requests", "web_fetch_requests", "web_search_
 
 @dataclass(frozen=True, slots=True)
 class UsageReading:
-    """What a reply took."""
+    """The usage of a reply, or why it is unknown."""
 
     usage: Usage | None
     unknown: str = ""
@@ -53,7 +53,7 @@ def read_usage(body: JsonValue) -> UsageReading:
 
 
 def billing_terms(body: JsonValue) -> dict[str, str]:
-    """What a reply says of itself that changes its price: service tier, speed, place of inference, other tools."""
+    """Read what changes a reply's price: service tier, speed, place of inference, other tools."""
     usage = object_at(body, "usage")
     terms = {key: text_at(body, key) or text_at(usage, key) for key in ("service_tier", "speed", "inference_geo")}
     counters = object_at(usage, "server_tool_use")
@@ -110,7 +110,7 @@ def _part(part: int, whole: int, name: str) -> int:
 
 
 def _counts_cache_beside(usage: JsonObject) -> bool:
-    """Whether the prompt's count leaves out what was read from the cache, as Anthropic's does."""
+    """Tell whether the prompt's count leaves out what was read from the cache, as Anthropic's does."""
     return usage.get("prompt_tokens") is None and any(
         usage.get(key) is not None for key in ("cache_read_input_tokens", "cache_creation_input_tokens")
     )
